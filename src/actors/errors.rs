@@ -1,0 +1,68 @@
+//! What a call to an actor can end in. HTTP turns each into a status in one match, Kafka into a retry or a dead letter.
+
+use crate::model::ids::Version;
+
+/// Why an actor did not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// Its queue is full; to be tried again soon.
+    #[error("too much is waiting, try again in a moment")]
+    Busy,
+    /// It is being rebuilt, or the service is stopping.
+    #[error("this part of the service is restarting, try again in a moment")]
+    Away,
+    /// It did not answer in time; what was asked may still happen.
+    #[error("no answer in time; what was asked may still happen")]
+    Deadline,
+}
+
+/// Why events, item changes or erasures were not taken in. Nothing of the batch was acknowledged.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum IngestError {
+    /// The ingestor did not answer.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The log could not be written.
+    #[error("the event log cannot be written: {0}")]
+    Log(String),
+}
+
+/// Why a call on runs failed.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RunError {
+    /// The trainer did not answer.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// No such run.
+    #[error("there is no run {0}")]
+    Unknown(String),
+    /// The run is over.
+    #[error("run {0} is over and cannot be cancelled")]
+    Over(String),
+    /// The history could not be read or written.
+    #[error("the run history cannot be used: {0}")]
+    Store(String),
+    /// The schedule does not make sense; the field is named.
+    #[error("{0}")]
+    Schedule(String),
+}
+
+/// Why a call on versions failed.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RegistryError {
+    /// The registry or the serving actor did not answer.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// No such version.
+    #[error("there is no version {0}")]
+    Unknown(Version),
+    /// Nothing was live before.
+    #[error("there is no previous version to roll back to")]
+    NoPrevious,
+    /// Its files are not what the manifest says.
+    #[error("version {0} is damaged and was set aside: {1}")]
+    Damaged(Version, String),
+    /// The artifact store failed.
+    #[error("the artifact store cannot be used: {0}")]
+    Store(String),
+}

@@ -1,0 +1,128 @@
+//! What crosses between actors and their handles. Commands are verbs, facts are in the past tense.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::event::Event;
+use crate::model::ids::{ItemId, UserId, Version};
+use crate::model::item::ItemData;
+use crate::model::manifest::{Manifest, PartitionOffset};
+use crate::model::run::{RunRecord, RunStatus};
+
+/// Events with where they came from, to be written and applied as one.
+#[derive(Debug, Clone, Default)]
+pub struct EventBatch {
+    /// The events, in order.
+    pub events: Vec<Event>,
+    /// Where each event stood in Kafka; empty for events that came otherwise.
+    pub positions: Vec<Position>,
+    /// The offsets that are reached once this batch is durable, dead letters counted in.
+    pub offsets: Vec<PartitionOffset>,
+}
+
+/// A record's place in Kafka. `topic` is an index into the batch's `offsets`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// Index into [`EventBatch::offsets`].
+    pub partition: usize,
+    /// The record's offset.
+    pub offset: i64,
+}
+
+/// What became of a batch. All of it is durable and visible to the next request.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Applied {
+    /// Events that were new.
+    pub accepted: u64,
+    /// Events that were known already.
+    pub duplicates: u64,
+    /// Events that were refused, by their place in the batch.
+    pub rejected: Vec<Rejected>,
+}
+
+/// One event that was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Rejected {
+    /// Its place in the batch, from 0.
+    pub index: usize,
+    /// The reason's short name.
+    pub code: String,
+    /// The reason, with the field.
+    pub error: String,
+}
+
+/// A change of item data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ItemChange {
+    /// Of which item.
+    pub item: ItemId,
+    /// What it is now; none: deleted.
+    pub data: Option<ItemData>,
+}
+
+/// How much of a user was erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Erased {
+    /// Events taken out; 0 for an unknown user.
+    pub events: u64,
+}
+
+/// A run that was started or joined.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct RunStarted {
+    /// The run's id.
+    pub id: String,
+    /// `queued` or `running`.
+    pub status: RunStatus,
+}
+
+/// The run history, newest first, and how many there are in all.
+#[derive(Debug, Clone, Default)]
+pub struct RunList {
+    /// The runs, newest first.
+    pub runs: Vec<RunRecord>,
+}
+
+/// When runs start by themselves; what `PUT /v1/schedule` sets, over the settings.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScheduleState {
+    /// Five fields of cron, in UTC; empty for none.
+    pub cron: String,
+    /// Seconds between the starts of runs; 0 for none.
+    pub interval_seconds: u64,
+    /// New events that start a run; 0 for never.
+    pub every_events: u64,
+    /// Starts none while true.
+    pub paused: bool,
+    /// When the next run starts by time, milliseconds of the epoch.
+    #[serde(skip_deserializing)]
+    pub next_ms: Option<i64>,
+}
+
+/// The versions, newest first, with the aliases.
+#[derive(Debug, Clone, Default)]
+pub struct VersionList {
+    /// The manifests, newest first.
+    pub versions: Vec<std::sync::Arc<Manifest>>,
+    /// The version that answers.
+    pub live: Option<Version>,
+    /// The version that a rollback brings back.
+    pub previous: Option<Version>,
+}
+
+/// One actor as `/state` shows it.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct ActorStatus {
+    /// Its name.
+    pub name: &'static str,
+    /// `running`, `restarting`, `hung` or `stopped`.
+    pub status: &'static str,
+    /// How often it was rebuilt.
+    pub restarts: u64,
+    /// Why it was rebuilt last.
+    pub last_error: Option<String>,
+}
+
+/// A user to be erased.
+#[derive(Debug, Clone)]
+pub struct EraseUser(pub UserId);

@@ -1,0 +1,190 @@
+//! Interactions made ready for training: one entry per (user, item) pair, by user.
+
+use std::sync::Arc;
+
+use super::ids::{ItemId, UserId};
+use super::interactions::{Interactions, NO_TIME};
+
+/// One user's dealings with one item, all events joined.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pair {
+    /// The item's index.
+    pub item: u32,
+    /// The sum of the weights; negative when dislikes prevail.
+    pub weight: f32,
+    /// How many rows were joined.
+    pub count: u32,
+    /// The first time, or [`NO_TIME`].
+    pub first_ms: i64,
+    /// The last time, or [`NO_TIME`].
+    pub last_ms: i64,
+}
+
+/// Pairs by user (compressed rows), with the rows themselves for what counts them by time.
+///
+/// Only items and users with at least one row have an index: indices are dense, and the ids are those of the rows kept.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    /// `offsets[u]..offsets[u + 1]` are the pairs of user `u`; one longer than the users.
+    pub offsets: Vec<usize>,
+    /// The pairs, by user, then in order of the pair's first row.
+    pub pairs: Vec<Pair>,
+    /// (item, time) of each row, in the order of time, rows without a time first.
+    pub timeline: Vec<(u32, i64)>,
+    /// The users by index.
+    pub user_ids: Arc<Vec<UserId>>,
+    /// The items by index.
+    pub item_ids: Arc<Vec<ItemId>>,
+    /// `id_order[i]` is item `i`'s place among all items in string order of ids: how ties are broken.
+    pub id_order: Vec<u32>,
+    /// The index in the [`Interactions`] of each user here.
+    pub source_users: Vec<u32>,
+    /// The index here of each item of the [`Interactions`], [`u32::MAX`] where it has no row.
+    pub item_of_source: Vec<u32>,
+}
+
+impl Dataset {
+    /// Joins the rows to pairs and makes the indices dense.
+    #[must_use]
+    pub fn new(rows: &Interactions) -> Self {
+        let (source_users, user_of_source) = dense(&rows.users, rows.user_ids.len());
+        let (source_items, item_of_source) = dense(&rows.items, rows.item_ids.len());
+        let user_ids: Vec<UserId> = source_users.iter().map(|&u| rows.user_ids[u as usize].clone()).collect();
+        let item_ids: Vec<ItemId> = source_items.iter().map(|&i| rows.item_ids[i as usize].clone()).collect();
+
+        let mut starts = vec![0_usize; user_ids.len() + 1];
+        for &user in &rows.users {
+            starts[user_of_source[user as usize] as usize + 1] += 1;
+        }
+        for user in 0..user_ids.len() {
+            starts[user + 1] += starts[user];
+        }
+        let mut by_user = vec![0_u32; rows.len()];
+        let mut next = starts.clone();
+        for (row, &user) in rows.users.iter().enumerate() {
+            let slot = &mut next[user_of_source[user as usize] as usize];
+            by_user[*slot] = u32::try_from(row).unwrap_or(u32::MAX);
+            *slot += 1;
+        }
+
+        let mut offsets = Vec::with_capacity(user_ids.len() + 1);
+        offsets.push(0);
+        let mut pairs: Vec<Pair> = Vec::with_capacity(rows.len());
+        let mut place = vec![usize::MAX; item_ids.len()];
+        for user in 0..user_ids.len() {
+            let first = pairs.len();
+            for &row in &by_user[starts[user]..starts[user + 1]] {
+                let row = row as usize;
+                let item = item_of_source[rows.items[row] as usize];
+                join(&mut pairs, first, &mut place[item as usize], item, rows.weights[row], rows.times[row]);
+            }
+            for pair in &pairs[first..] {
+                place[pair.item as usize] = usize::MAX;
+            }
+            offsets.push(pairs.len());
+        }
+
+        let mut timeline: Vec<(u32, i64)> =
+            rows.items.iter().zip(&rows.times).map(|(&i, &time)| (item_of_source[i as usize], time)).collect();
+        timeline.sort_by_key(|&(_, time)| time);
+        let id_order = string_order(&item_ids);
+        Self {
+            offsets,
+            pairs,
+            timeline,
+            user_ids: Arc::new(user_ids),
+            item_ids: Arc::new(item_ids),
+            id_order,
+            source_users,
+            item_of_source,
+        }
+    }
+
+    /// Number of users.
+    #[must_use]
+    pub fn users(&self) -> usize {
+        self.user_ids.len()
+    }
+
+    /// Number of items.
+    #[must_use]
+    pub fn items(&self) -> usize {
+        self.item_ids.len()
+    }
+
+    /// The pairs of user `user`.
+    #[must_use]
+    pub fn of(&self, user: usize) -> &[Pair] {
+        &self.pairs[self.offsets[user]..self.offsets[user + 1]]
+    }
+}
+
+/// Adds a row to the pair of its item, which begins at or after `first`; `place` is where that pair stands.
+fn join(pairs: &mut Vec<Pair>, first: usize, place: &mut usize, item: u32, weight: f32, time: i64) {
+    if *place == usize::MAX || *place < first {
+        *place = pairs.len();
+        pairs.push(Pair { item, weight, count: 1, first_ms: time, last_ms: time });
+        return;
+    }
+    let pair = &mut pairs[*place];
+    pair.weight += weight;
+    pair.count += 1;
+    if time != NO_TIME {
+        pair.first_ms = if pair.first_ms == NO_TIME { time } else { pair.first_ms.min(time) };
+        pair.last_ms = pair.last_ms.max(time);
+    }
+}
+
+/// The sources that occur, in order of index, and the dense index of each source ([`u32::MAX`] where it does not occur).
+fn dense(column: &[u32], sources: usize) -> (Vec<u32>, Vec<u32>) {
+    let mut dense_of = vec![u32::MAX; sources];
+    for &source in column {
+        dense_of[source as usize] = 0;
+    }
+    let mut occurring = Vec::new();
+    for (source, dense) in (0_u32..).zip(dense_of.iter_mut()) {
+        if *dense == 0 {
+            *dense = u32::try_from(occurring.len()).unwrap_or(u32::MAX);
+            occurring.push(source);
+        }
+    }
+    (occurring, dense_of)
+}
+
+/// Each item's place in the string order of the ids.
+#[must_use]
+pub fn string_order(ids: &[ItemId]) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..u32::try_from(ids.len()).unwrap_or(u32::MAX)).collect();
+    order.sort_by(|&a, &b| ids[a as usize].cmp(&ids[b as usize]));
+    let mut places = vec![0; ids.len()];
+    for (place, &item) in (0..).zip(&order) {
+        places[item as usize] = place;
+    }
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_a_pair_are_joined_and_indices_are_dense() {
+        let ids = |names: &[&str]| names.iter().map(|n| n.parse().unwrap()).collect::<Vec<ItemId>>();
+        let mut rows = Interactions {
+            user_ids: Arc::new(vec!["u".parse().unwrap(), "unseen".parse().unwrap(), "v".parse().unwrap()]),
+            item_ids: Arc::new(ids(&["b", "unseen", "a"])),
+            ..Interactions::default()
+        };
+        rows.push(2, 0, 1.0, 30);
+        rows.push(0, 2, 1.0, 20);
+        rows.push(0, 0, 1.0, 15);
+        rows.push(0, 2, 2.0, 10);
+        let data = Dataset::new(&rows);
+        assert_eq!(data.user_ids.iter().map(UserId::as_str).collect::<Vec<_>>(), ["u", "v"]);
+        assert_eq!(data.item_ids.iter().map(ItemId::as_str).collect::<Vec<_>>(), ["b", "a"]);
+        assert_eq!(data.of(0)[0], Pair { item: 1, weight: 3.0, count: 2, first_ms: 10, last_ms: 20 });
+        assert_eq!(data.of(0).len(), 2);
+        assert_eq!(data.timeline, [(1, 10), (0, 15), (1, 20), (0, 30)]);
+        assert_eq!(data.id_order, [1, 0]);
+    }
+}

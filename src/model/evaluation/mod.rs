@@ -1,0 +1,1 @@
+//! How candidates are judged: splits, ranking, metrics.

@@ -1,0 +1,95 @@
+//! Interactions in columns: what a snapshot freezes, a file holds and a split divides.
+
+use std::sync::Arc;
+
+use super::ids::{ItemId, UserId};
+
+/// The time of an interaction that came without one.
+pub const NO_TIME: i64 = i64::MIN;
+
+/// Rows of (user, item, weight, time), a column each, with the ids that the indices stand for.
+///
+/// Rows of one user stand in the order in which they arrived; between users the order means nothing unless the
+/// rows came from a file. 20 bytes a row, ids aside.
+#[derive(Debug, Clone, Default)]
+pub struct Interactions {
+    /// Index into `user_ids`.
+    pub users: Vec<u32>,
+    /// Index into `item_ids`.
+    pub items: Vec<u32>,
+    /// Type weight times value; finite, negative for a dislike.
+    pub weights: Vec<f32>,
+    /// Milliseconds of the epoch, or [`NO_TIME`].
+    pub times: Vec<i64>,
+    /// The users, by index.
+    pub user_ids: Arc<Vec<UserId>>,
+    /// The items, by index.
+    pub item_ids: Arc<Vec<ItemId>>,
+}
+
+impl Interactions {
+    /// Number of rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.users.len()
+    }
+
+    /// Whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty()
+    }
+
+    /// Adds a row.
+    pub fn push(&mut self, user: u32, item: u32, weight: f32, time: i64) {
+        self.users.push(user);
+        self.items.push(item);
+        self.weights.push(weight);
+        self.times.push(time);
+    }
+
+    /// The rows for which `keep` holds, with the same ids and indices.
+    #[must_use]
+    pub fn filtered(&self, mut keep: impl FnMut(usize) -> bool) -> Self {
+        let mut kept = Self { user_ids: self.user_ids.clone(), item_ids: self.item_ids.clone(), ..Self::default() };
+        for row in 0..self.len() {
+            if keep(row) {
+                kept.push(self.users[row], self.items[row], self.weights[row], self.times[row]);
+            }
+        }
+        kept
+    }
+
+    /// The earliest and the latest time, of the rows that have one.
+    #[must_use]
+    pub fn time_range(&self) -> Option<(i64, i64)> {
+        let timed = || self.times.iter().copied().filter(|&time| time != NO_TIME);
+        Some((timed().min()?, timed().max()?))
+    }
+}
+
+/// Gives ids their indices, dense from 0 in order of first sight.
+#[derive(Debug, Default)]
+pub struct Interner<Id> {
+    ids: Vec<Id>,
+    by_id: std::collections::HashMap<Id, u32>,
+}
+
+impl<Id: Clone + Eq + std::hash::Hash> Interner<Id> {
+    /// The id's index, new or known.
+    pub fn index(&mut self, id: &Id) -> u32 {
+        if let Some(&known) = self.by_id.get(id) {
+            return known;
+        }
+        let index = u32::try_from(self.ids.len()).unwrap_or(u32::MAX);
+        self.ids.push(id.clone());
+        self.by_id.insert(id.clone(), index);
+        index
+    }
+
+    /// The ids by index.
+    #[must_use]
+    pub fn into_ids(self) -> Vec<Id> {
+        self.ids
+    }
+}

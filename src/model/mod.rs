@@ -1,0 +1,22 @@
+//! Recommendation itself, pure: no actor, no socket, no broker.
+//!
+//! From the bottom up: ids, events and items; the [`histories`] and the [`catalogue`] in memory; [`interactions`] and the
+//! [`dataset`] made of them; [`recommender`], what all kinds of model share, and the [`candidates`]; [`evaluation`],
+//! [`training`] and [`serving`].
+
+pub mod artifact;
+pub mod candidates;
+pub mod catalogue;
+pub mod clock;
+pub mod dataset;
+pub mod evaluation;
+pub mod event;
+pub mod histories;
+pub mod ids;
+pub mod interactions;
+pub mod item;
+pub mod manifest;
+pub mod recommender;
+pub mod run;
+pub mod serving;
+pub mod training;

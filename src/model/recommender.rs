@@ -1,0 +1,110 @@
+//! What every kind of model shares: a recipe that fits, and a fitted model that answers.
+//!
+//! A [`Recipe`] is a kind with its settings. Fitting it on a [`Dataset`] gives a [`Recommender`], which knows items and
+//! users by index only; a [`Fitted`] joins it with the ids, and is what is written, loaded, gated and served.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::artifact::{ArtifactError, Tensors};
+use super::dataset::Dataset;
+use super::ids::{ItemId, UserId};
+use super::training::job::{FitError, Job};
+
+/// One of a user's actions, with the item as the model knows it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Acted {
+    /// The item's index in the model.
+    pub item: u32,
+    /// Type weight times value; negative for a dislike.
+    pub weight: f32,
+    /// Milliseconds of the epoch, or [`super::interactions::NO_TIME`].
+    pub time_ms: i64,
+}
+
+/// What a model is asked about: somebody with a past.
+#[derive(Debug, Clone, Copy)]
+pub struct Taste<'a> {
+    /// The user's row in a model with a user table, when that user was trained.
+    pub user: Option<u32>,
+    /// The user's history or session, oldest first; items that the model does not know are left out.
+    pub history: &'a [Acted],
+    /// The time of the question, milliseconds of the epoch.
+    pub now_ms: i64,
+}
+
+/// A kind of model with its settings: what a run fits and the gate refits.
+pub trait Recipe: Send + Sync {
+    /// The kind's name, as in `ease`.
+    fn kind(&self) -> &'static str;
+
+    /// The settings, as they are written to the manifest; [`super::candidates::recipe`] reads them back.
+    fn settings(&self) -> serde_json::Value;
+
+    /// Fits the model. `parent` is the live model of the same kind, if there is one, for a warm start.
+    ///
+    /// # Errors
+    /// [`FitError`] when cancelled, when a figure is not finite, or when the data does not suit the kind.
+    fn fit(&self, data: &Dataset, parent: Option<&Fitted>, job: &Job) -> Result<Box<dyn Recommender>, FitError>;
+}
+
+/// A fitted model. Scores are finite; a higher score is a better item; scores of different kinds do not compare.
+pub trait Recommender: Send + Sync {
+    /// The kind's name, as in `ease`.
+    fn kind(&self) -> &'static str;
+
+    /// How many items it knows.
+    fn items(&self) -> usize;
+
+    /// Writes a score for every item to `out`, `items()` long. Answers false, with `out` left as it likes, when it knows
+    /// too little of the user to say anything personal (the cold-start ladder then answers).
+    fn score_all(&self, taste: &Taste<'_>, out: &mut [f32]) -> bool;
+
+    /// Writes the scores of `items` to `out`, in their order; the same scores as [`Self::score_all`] gives.
+    fn score_some(&self, taste: &Taste<'_>, items: &[u32], out: &mut [f32]) -> bool {
+        let mut all = vec![0.0; self.items()];
+        let known = self.score_all(taste, &mut all);
+        for (score, &item) in out.iter_mut().zip(items) {
+            *score = all[item as usize];
+        }
+        known
+    }
+
+    /// Writes how alike every item is to `item`; false when the kind has no notion of it.
+    fn similar(&self, _item: u32, _out: &mut [f32]) -> bool {
+        false
+    }
+
+    /// Whether its lists are one for everybody (the popularities).
+    fn personal(&self) -> bool {
+        true
+    }
+
+    /// What is written to the artifact; [`super::candidates::load`] reads it back to a model that answers the same.
+    ///
+    /// # Errors
+    /// [`ArtifactError`] when a tensor cannot be represented.
+    fn save(&self) -> Result<Tensors, ArtifactError>;
+}
+
+/// A fitted model with the ids its indices stand for.
+pub struct Fitted {
+    /// The model.
+    pub recommender: Box<dyn Recommender>,
+    /// The settings of the recipe that made it.
+    pub settings: serde_json::Value,
+    /// The items by the model's index.
+    pub item_ids: Arc<Vec<ItemId>>,
+    /// The users by row, for a model with a user table; empty for the others.
+    pub user_ids: Arc<Vec<UserId>>,
+}
+
+/// Kind and settings: enough to fit the model anew.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecipeSpec {
+    /// The kind's name.
+    pub kind: String,
+    /// The kind's settings.
+    pub settings: serde_json::Value,
+}

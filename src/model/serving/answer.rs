@@ -1,0 +1,71 @@
+//! A list, before it takes a wire's form.
+
+use serde::Serialize;
+
+use crate::model::ids::{ItemId, UserId, Version};
+
+/// Where an item of a list comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// The user's taste.
+    Personal,
+    /// The session or cart in the question.
+    Session,
+    /// Alike to the item in the question.
+    Similar,
+    /// What is taken lately.
+    Trending,
+    /// What is taken most.
+    Popular,
+    /// What came last.
+    Newest,
+}
+
+/// One item of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recommended {
+    /// The item.
+    pub id: ItemId,
+    /// Its score, comparable within one source only.
+    pub score: f32,
+    /// Where it comes from.
+    pub source: Source,
+    /// Why it is there, when that was asked.
+    pub reason: Option<String>,
+}
+
+/// Which model answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AnsweredBy {
+    /// The version.
+    pub version: Version,
+    /// The kind's name.
+    pub kind: String,
+    /// The time of the last event it was fitted on, milliseconds of the epoch.
+    pub events_to_ms: Option<i64>,
+    /// When it was made, milliseconds of the epoch.
+    pub created_ms: i64,
+}
+
+/// A finished list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// For whom.
+    pub user: Option<UserId>,
+    /// Which model; none before the first version.
+    pub model: Option<AnsweredBy>,
+    /// The items, best first, without repeats.
+    pub items: Vec<Recommended>,
+    /// Whether a next page has more.
+    pub more: bool,
+}
+
+/// Scores of given items, in the order asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scores {
+    /// Which model; none before the first version.
+    pub model: Option<AnsweredBy>,
+    /// One for each item asked; none where the model knows nothing of the item, or of the user.
+    pub scores: Vec<Option<f32>>,
+}

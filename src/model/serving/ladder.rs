@@ -1,0 +1,1 @@
+//! The lists for those of whom nothing is known: trending, popular, newest.

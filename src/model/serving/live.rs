@@ -1,0 +1,52 @@
+//! The model that answers, bound to this process's catalogue.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::model::catalogue::Catalogue;
+use crate::model::ids::{ItemIndex, UserId, Version};
+use crate::model::manifest::Manifest;
+use crate::model::recommender::Fitted;
+
+/// One version, loaded; immutable.
+pub struct LiveModel {
+    /// The version's manifest.
+    pub manifest: Arc<Manifest>,
+    /// The model and its ids.
+    pub fitted: Fitted,
+    /// The catalogue's index of each of the model's items.
+    pub catalogue_of: Vec<ItemIndex>,
+    /// The model's index of each of the catalogue's items, [`u32::MAX`] for one it does not know; items that came later
+    /// lie beyond its end.
+    pub model_of: Vec<u32>,
+    /// Rows of the model's user table.
+    pub user_rows: HashMap<UserId, u32>,
+}
+
+impl LiveModel {
+    /// Binds a loaded model to the catalogue.
+    #[must_use]
+    pub fn bind(manifest: Arc<Manifest>, fitted: Fitted, catalogue: &Catalogue) -> Self {
+        let catalogue_of: Vec<ItemIndex> = fitted.item_ids.iter().map(|id| catalogue.index(id)).collect();
+        let mut model_of = vec![u32::MAX; catalogue.len()];
+        for (item, index) in (0_u32..).zip(&catalogue_of) {
+            if let Some(place) = model_of.get_mut(index.at()) {
+                *place = item;
+            }
+        }
+        let user_rows = fitted.user_ids.iter().cloned().zip(0..).collect();
+        Self { manifest, fitted, catalogue_of, model_of, user_rows }
+    }
+
+    /// The version's number.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.manifest.version
+    }
+
+    /// The model's index of a catalogue item.
+    #[must_use]
+    pub fn model_item(&self, item: ItemIndex) -> Option<u32> {
+        self.model_of.get(item.at()).copied().filter(|&known| known != u32::MAX)
+    }
+}

@@ -1,0 +1,31 @@
+//! A question, checked.
+
+use crate::model::ids::{ItemId, UserId};
+
+/// The longest list.
+pub const MAX_N: usize = 1000;
+
+/// What `/recommend` and the request topic ask, whatever the wire.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Query {
+    /// For whom.
+    pub user: Option<UserId>,
+    /// A session or cart, oldest first.
+    pub items: Vec<ItemId>,
+    /// How many, 1 to [`MAX_N`].
+    pub n: usize,
+    /// Ranks only these.
+    pub candidates: Option<Vec<ItemId>>,
+    /// Leaves these out.
+    pub exclude: Vec<ItemId>,
+    /// Keeps only items of at least one of these categories; none means all.
+    pub categories: Vec<String>,
+    /// Leaves seen items in.
+    pub include_seen: bool,
+    /// Says why each item is there.
+    pub explain: bool,
+    /// 0 (relevance alone) to 1.
+    pub diversity: f32,
+    /// How many of the list's first items were given on the pages before.
+    pub skip: usize,
+}

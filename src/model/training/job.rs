@@ -1,0 +1,85 @@
+//! What a training job is given to work with: a seed, threads, a cancel flag, somebody to report to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Why a model could not be fitted. The live model is not touched by any of these.
+#[derive(Debug, thiserror::Error)]
+pub enum FitError {
+    /// The cancel flag was seen.
+    #[error("the run was cancelled")]
+    Cancelled,
+    /// A loss or a weight is NaN or infinite.
+    #[error("{0} is not finite")]
+    NotFinite(String),
+    /// The data does not suit the kind: too few rows, a catalogue beyond its limit.
+    #[error("{0}")]
+    Unsuited(String),
+    /// The linear algebra or the network library failed.
+    #[error("{0}")]
+    Library(String),
+}
+
+/// What a job tells while it runs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Report {
+    /// A step of the run began.
+    Step(&'static str),
+    /// How far the step is, from 0 to 1.
+    Progress(f32),
+    /// A line for the run's log.
+    Log(String),
+}
+
+/// One training job, from its own point of view.
+#[derive(Clone)]
+pub struct Job {
+    /// The seed of every draw; the same seed, data and threads give the same model.
+    pub seed: u64,
+    /// How many threads it may use.
+    pub threads: usize,
+    cancelled: Arc<AtomicBool>,
+    reporter: Arc<dyn Fn(Report) + Send + Sync>,
+}
+
+impl Job {
+    /// A job that reports to `reporter` and stops soon after `cancelled` becomes true.
+    #[must_use]
+    pub fn new(
+        seed: u64,
+        threads: usize,
+        cancelled: Arc<AtomicBool>,
+        reporter: Arc<dyn Fn(Report) + Send + Sync>,
+    ) -> Self {
+        Self { seed, threads, cancelled, reporter }
+    }
+
+    /// A job that reports to nobody and cannot be cancelled.
+    #[must_use]
+    pub fn quiet(seed: u64) -> Self {
+        Self::new(seed, 1, Arc::default(), Arc::new(|_| ()))
+    }
+
+    /// To be asked once per batch of work, a few milliseconds at most apart.
+    ///
+    /// # Errors
+    /// [`FitError::Cancelled`] once the flag is set.
+    pub fn check(&self) -> Result<(), FitError> {
+        if self.cancelled.load(Ordering::Relaxed) { Err(FitError::Cancelled) } else { Ok(()) }
+    }
+
+    /// Says that a step begins.
+    pub fn step(&self, name: &'static str) {
+        (self.reporter)(Report::Step(name));
+    }
+
+    /// Says how far the step is, from 0 to 1.
+    pub fn progress(&self, fraction: f32) {
+        (self.reporter)(Report::Progress(fraction));
+    }
+
+    /// Writes a line to the run's log.
+    pub fn log(&self, line: impl Into<String>) {
+        (self.reporter)(Report::Log(line.into()));
+    }
+}

@@ -1,0 +1,3 @@
+//! A run's work: prepare, train, choose, gate, refit.
+
+pub mod job;

@@ -1,0 +1,1 @@
+//! The original system's environment variables.
