@@ -20,3 +20,4 @@ pub mod recommender;
 pub mod run;
 pub mod serving;
 pub mod training;
+pub mod wire;
