@@ -1,31 +1,35 @@
 //! What crosses between actors and their handles. Commands are verbs, facts are in the past tense.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use crate::model::event::Event;
-use crate::model::ids::{ItemId, UserId, Version};
-use crate::model::item::ItemData;
-use crate::model::manifest::{Manifest, PartitionOffset};
+use crate::model::ids::Version;
+use crate::model::interactions::Interactions;
+use crate::model::manifest::{DataRange, Manifest};
+use crate::model::recommender::Fitted;
 use crate::model::run::{RunRecord, RunStatus};
+use crate::model::training::probes::Probes;
 
-/// Events with where they came from, to be written and applied as one.
-#[derive(Debug, Clone, Default)]
-pub struct EventBatch {
-    /// The events, in order.
-    pub events: Vec<Event>,
-    /// Where each event stood in Kafka; empty for events that came otherwise.
-    pub positions: Vec<Position>,
-    /// The offsets that are reached once this batch is durable, dead letters counted in.
-    pub offsets: Vec<PartitionOffset>,
+pub use crate::store::log::{EventBatch, ImportMark, ItemChange, Position};
+
+/// Everything applied at one moment, to train on.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The rows.
+    pub rows: Arc<Interactions>,
+    /// Where they reach to.
+    pub data: DataRange,
 }
 
-/// A record's place in Kafka. `topic` is an index into the batch's `offsets`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Position {
-    /// Index into [`EventBatch::offsets`].
-    pub partition: usize,
-    /// The record's offset.
-    pub offset: i64,
+/// A refitted model that passed the gate, to become the next version.
+pub struct Registration {
+    /// Its manifest but for number, format and files, which the store sets.
+    pub draft: Manifest,
+    /// The model.
+    pub fitted: Fitted,
+    /// What the artifact, read back, must answer.
+    pub probes: Probes,
 }
 
 /// What became of a batch. All of it is durable and visible to the next request.
@@ -48,15 +52,6 @@ pub struct Rejected {
     pub code: String,
     /// The reason, with the field.
     pub error: String,
-}
-
-/// A change of item data.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ItemChange {
-    /// Of which item.
-    pub item: ItemId,
-    /// What it is now; none: deleted.
-    pub data: Option<ItemData>,
 }
 
 /// How much of a user was erased.
@@ -103,7 +98,7 @@ pub struct ScheduleState {
 #[derive(Debug, Clone, Default)]
 pub struct VersionList {
     /// The manifests, newest first.
-    pub versions: Vec<std::sync::Arc<Manifest>>,
+    pub versions: Vec<Arc<Manifest>>,
     /// The version that answers.
     pub live: Option<Version>,
     /// The version that a rollback brings back.
@@ -122,7 +117,3 @@ pub struct ActorStatus {
     /// Why it was rebuilt last.
     pub last_error: Option<String>,
 }
-
-/// A user to be erased.
-#[derive(Debug, Clone)]
-pub struct EraseUser(pub UserId);

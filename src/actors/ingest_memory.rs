@@ -1,0 +1,122 @@
+//! Log records applied to memory, and memory frozen into a snapshot.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::messages::Snapshot;
+use crate::model::catalogue::Catalogue;
+use crate::model::event::Event;
+use crate::model::histories::{Act, Histories, History};
+use crate::model::ids::UserId;
+use crate::model::interactions::{Interactions, NO_TIME};
+use crate::model::manifest::{DataRange, PartitionOffset};
+use crate::store::log::{Change, LogRecord};
+
+/// The in-memory side of the log.
+#[derive(Clone)]
+pub struct Memory {
+    /// Events by user.
+    pub histories: Arc<Histories>,
+    /// Items.
+    pub catalogue: Arc<Catalogue>,
+    /// Weight of each event type.
+    pub weights: Arc<BTreeMap<String, f32>>,
+    /// Weight of other types.
+    pub default_weight: f32,
+}
+
+impl Memory {
+    /// Applies one record and moves `applied_seq` to it. Answers how many events an erasure took out.
+    pub fn apply(&self, record: &LogRecord) -> u64 {
+        let erased = match &record.change {
+            Change::Event { event, .. } => {
+                self.apply_event(event);
+                0
+            }
+            Change::Item { item, data: Some(data), arrival_ms } => {
+                self.catalogue.put(item, data.clone(), *arrival_ms);
+                0
+            }
+            Change::Item { item, data: None, .. } => {
+                self.catalogue.delete(item);
+                0
+            }
+            Change::Erased { user } => self.erase(user),
+        };
+        if record.seq > self.histories.applied_seq() {
+            self.histories.set_applied_seq(record.seq);
+        }
+        erased
+    }
+
+    fn apply_event(&self, event: &Event) {
+        // The types' number was checked before the event was written; a log from a process with other types may hold more.
+        let Ok(kind) = self.histories.types().index(&event.kind) else {
+            tracing::error!(kind = &*event.kind, "an event is left out: too many event types");
+            return;
+        };
+        let item = self.catalogue.index(&event.item);
+        let time = event.timestamp_ms.unwrap_or(NO_TIME);
+        self.histories.apply(&event.user, Act::new(item, kind, event.value, time));
+        self.catalogue.count(item, self.weight(&event.kind) * event.value, time);
+    }
+
+    fn erase(&self, user: &UserId) -> u64 {
+        let Some(history) = self.histories.erase(user) else { return 0 };
+        let weights = self.weights_by_type();
+        for act in &history.acts {
+            let weight = weights.get(usize::from(act.kind().0)).copied().unwrap_or(self.default_weight);
+            self.catalogue.uncount(act.item(), weight * act.value, act.time_ms());
+        }
+        history.acts.len() as u64
+    }
+
+    fn weight(&self, kind: &str) -> f32 {
+        self.weights.get(kind).copied().unwrap_or(self.default_weight)
+    }
+
+    fn weights_by_type(&self) -> Vec<f32> {
+        self.histories.types().names().iter().map(|name| self.weight(name)).collect()
+    }
+
+    /// Freezes everything applied so far, users in order of first sight so that equal logs give equal snapshots.
+    pub fn snapshot(&self, offsets: Vec<PartitionOffset>) -> Snapshot {
+        let weights = self.weights_by_type();
+        let mut users: Vec<(UserId, History)> = Vec::with_capacity(self.histories.users());
+        self.histories.each(|user, history| users.push((user.clone(), history.clone())));
+        users.sort_by_key(|(_, history)| history.index);
+        let item_ids = self.catalogue.entries().iter().map(|entry| entry.id.clone()).collect();
+        let user_ids = users.iter().map(|(user, _)| user.clone()).collect();
+        let mut rows =
+            Interactions { user_ids: Arc::new(user_ids), item_ids: Arc::new(item_ids), ..Interactions::default() };
+        for (user, (_, history)) in (0_u32..).zip(&users) {
+            for act in &history.acts {
+                let weight = weights.get(usize::from(act.kind().0)).copied().unwrap_or(self.default_weight) * act.value;
+                if weight != 0.0 {
+                    rows.push(user, act.item().0, weight, act.time_ms());
+                }
+            }
+        }
+        let data = self.data_range(&rows, offsets);
+        Snapshot { rows: Arc::new(rows), data }
+    }
+
+    fn data_range(&self, rows: &Interactions, offsets: Vec<PartitionOffset>) -> DataRange {
+        let mut seen = vec![false; rows.item_ids.len()];
+        for &item in &rows.items {
+            if let Some(seen) = seen.get_mut(item as usize) {
+                *seen = true;
+            }
+        }
+        let range = rows.time_range();
+        DataRange {
+            events: rows.len() as u64,
+            users: rows.user_ids.len() as u64,
+            items: seen.into_iter().filter(|&seen| seen).count() as u64,
+            events_from_ms: range.map(|(from, _)| from),
+            events_to_ms: range.map(|(_, to)| to),
+            applied_seq: self.histories.applied_seq(),
+            offsets,
+        }
+    }
+}

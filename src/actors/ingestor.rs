@@ -1,0 +1,225 @@
+//! Takes events, item changes and erasures in, one durable batch after the other.
+//!
+//! Owns: the write side of the event log, the histories and the catalogue.
+//! In: [`Work`] by a bounded queue that outlives the actor. Out: acknowledgements, snapshots.
+//! On crash: rebuilt; applies what the log holds beyond the histories' `applied_seq`, record by record, before new work.
+//! On overload: the queue fills, REST callers get 503 and Kafka is paused; nothing is dropped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message};
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot};
+
+use super::errors::{CallError, IngestError};
+use super::ingest_group::{Group, Taken, Work, WorkQueue, Written};
+use super::ingest_memory::Memory;
+use super::messages::{Applied, Erased, EventBatch, ItemChange, Snapshot};
+use super::slot::Slot;
+use super::supervision::{ExitGuard, answers_pings};
+use crate::model::clock::Clock;
+use crate::model::ids::UserId;
+use crate::store::log::{EventLog, LogError};
+
+/// How long a caller waits for its batch to be durable.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The queue's far end, which survives the actor; one life of it at a time takes from it.
+pub type SharedQueue = Arc<Mutex<WorkQueue>>;
+
+/// What the ingestor works on; shared with its next life.
+#[derive(Clone)]
+pub struct IngestParts {
+    /// The log.
+    pub log: Arc<EventLog>,
+    /// Histories and catalogue.
+    pub memory: Memory,
+    /// The queue.
+    pub queue: SharedQueue,
+    /// The clock.
+    pub clock: Clock,
+    /// Events written with one fsync, at most.
+    pub batch: usize,
+    /// Called once the log is in memory.
+    pub loaded: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// The ingestor.
+pub struct Ingestor {
+    parts: IngestParts,
+    _guard: ExitGuard,
+}
+
+/// Something waits in the queue.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct WorkWaiting;
+
+answers_pings!(Ingestor);
+
+impl Ingestor {
+    /// An ingestor on `parts`.
+    #[must_use]
+    pub const fn new(parts: IngestParts, guard: ExitGuard) -> Self {
+        Self { parts, _guard: guard }
+    }
+
+    /// Brings memory up to the log: all of it at the process's start, what a crash left out later.
+    fn catch_up(&self) -> Result<(), LogError> {
+        let before = self.parts.memory.histories.applied_seq();
+        self.parts.log.replay(before, &mut |record| self.parts.memory.apply(&record))?;
+        let after = self.parts.memory.histories.applied_seq();
+        tracing::info!(from = before, to = after, "the log is in memory");
+        Ok(())
+    }
+
+    fn write(&self, group: Group) {
+        let result = self.write_batch(&group.batch);
+        if let Err(error) = &result {
+            tracing::error!(%error, events = group.batch.events.len(), "a batch was not taken in");
+        }
+        group.answer(&result);
+    }
+
+    fn write_batch(&self, batch: &EventBatch) -> Result<Written, IngestError> {
+        fail::fail_point!("ingestor.before_append");
+        let appended = self.parts.log.append(&batch).map_err(|error| IngestError::Log(error.to_string()))?;
+        fail::fail_point!("ingestor.after_append");
+        let mut erased = 0;
+        for record in &appended.records {
+            erased += self.parts.memory.apply(record);
+            fail::fail_point!("ingestor.between_records");
+        }
+        Ok(Written { outcomes: appended.outcomes, erased_events: erased })
+    }
+
+    fn seal_if_due(&self) {
+        if !self.parts.log.seal_due() {
+            return;
+        }
+        match self.parts.log.seal() {
+            Ok(Some(segment)) => tracing::info!(segment = segment.file, "sealed a segment"),
+            Ok(None) => {}
+            // The tail still holds everything; the next batch tries again.
+            Err(error) => tracing::error!(%error, "a segment could not be sealed"),
+        }
+    }
+}
+
+impl Actor for Ingestor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        if let Err(error) = self.catch_up() {
+            tracing::error!(%error, "the log cannot be read");
+            // The overseer tries again, and ends the process when that does not help.
+            ctx.stop();
+            return;
+        }
+        (self.parts.loaded)();
+        ctx.notify(WorkWaiting);
+        ctx.run_interval(Duration::from_secs(3600), |ingestor, _| {
+            if let Err(error) = ingestor.parts.log.purge_ids(ingestor.parts.clock.now_ms()) {
+                tracing::error!(%error, "old event ids could not be forgotten");
+            }
+        });
+    }
+}
+
+impl Handler<WorkWaiting> for Ingestor {
+    type Result = ();
+
+    fn handle(&mut self, _: WorkWaiting, ctx: &mut Self::Context) {
+        fail::fail_point!("ingestor.handle");
+        let Some(taken) = self.parts.queue.lock().take(self.parts.batch) else { return };
+        match taken {
+            Taken::Group(mut group) => {
+                group.batch.arrival_ms = self.parts.clock.now_ms();
+                self.write(group);
+            }
+            Taken::Snapshot(answer) => {
+                let snapshot = self.parts.memory.snapshot(self.parts.log.offsets());
+                // A caller that gave up needs no snapshot.
+                answer.send(snapshot).ok();
+            }
+        }
+        self.seal_if_due();
+        // One group a message, so that heartbeats come between.
+        ctx.notify(WorkWaiting);
+    }
+}
+
+/// The ingestor from outside.
+#[derive(Clone)]
+pub struct IngestHandle {
+    queue: mpsc::Sender<Work>,
+    slot: Slot<Ingestor>,
+}
+
+impl IngestHandle {
+    /// A handle and the queue's far end, for `waiting` batches.
+    #[must_use]
+    pub fn new(slot: Slot<Ingestor>, waiting: usize) -> (Self, SharedQueue) {
+        let (queue, far_end) = mpsc::channel(waiting);
+        (Self { queue, slot }, Arc::new(Mutex::new(WorkQueue::new(far_end))))
+    }
+
+    /// Takes events in; returns once they are durable and applied.
+    ///
+    /// # Errors
+    /// [`IngestError`]; `Busy` when the queue is full, and then nothing was taken.
+    pub async fn submit(&self, batch: EventBatch) -> Result<Applied, IngestError> {
+        self.ask(|answer| Work::Events(batch, answer)).await?
+    }
+
+    /// As [`Self::submit`], but waits for room in the queue: for Kafka, which can be made to wait.
+    ///
+    /// # Errors
+    /// [`IngestError`], never `Busy`.
+    pub async fn submit_patiently(&self, batch: EventBatch) -> Result<Applied, IngestError> {
+        let (answer, answered) = oneshot::channel();
+        self.queue.send(Work::Events(batch, answer)).await.map_err(|_| CallError::Away)?;
+        self.slot.tell(WorkWaiting);
+        answered.await.map_err(|_| CallError::Away)?
+    }
+
+    /// Changes item data; returns once it is durable and applied.
+    ///
+    /// # Errors
+    /// [`IngestError`].
+    pub async fn change_items(&self, changes: Vec<ItemChange>) -> Result<(), IngestError> {
+        self.ask(|answer| Work::Items(changes, answer)).await?
+    }
+
+    /// Erases a user; returns once it is durable and applied.
+    ///
+    /// # Errors
+    /// [`IngestError`].
+    pub async fn erase(&self, user: UserId) -> Result<Erased, IngestError> {
+        self.ask(|answer| Work::Erase(user, answer)).await?
+    }
+
+    /// Everything applied so far, to train on.
+    ///
+    /// # Errors
+    /// [`IngestError`].
+    pub async fn snapshot(&self) -> Result<Snapshot, IngestError> {
+        self.ask(Work::Snapshot).await
+    }
+
+    async fn ask<T>(&self, work: impl FnOnce(oneshot::Sender<T>) -> Work) -> Result<T, IngestError> {
+        let (answer, answered) = oneshot::channel();
+        self.queue.try_send(work(answer)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => CallError::Busy,
+            mpsc::error::TrySendError::Closed(_) => CallError::Away,
+        })?;
+        // A full mailbox has a notice in it already, and a fresh actor looks by itself.
+        self.slot.tell(WorkWaiting);
+        match tokio::time::timeout(DEADLINE, answered).await {
+            Ok(Ok(result)) => Ok(result),
+            Ok(Err(_)) => Err(CallError::Away.into()),
+            Err(_) => Err(CallError::Deadline.into()),
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Writes versions, checks them once more as they will be loaded, and moves the alias.
+//!
+//! Owns: the version store and its aliases; the live and the previous model, loaded, so that a rollback is instant.
+//! In: `Register`, `Promote`, `Rollback`. Out: `Activate` to serving, announcements on `models`.
+//! On crash: rebuilt from the store; a version with a wrong checksum is set aside, the one before stays live.
+//! On overload: calls beyond a bound are refused with `Busy`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseActFuture, WrapFuture};
+use tokio::sync::Mutex;
+
+use super::errors::{CallError, RegistryError};
+use super::messages::{Registration, VersionList};
+use super::releases::{Announce, Releases};
+use super::serving::Serving;
+use super::slot::Slot;
+use super::supervision::{ExitGuard, answers_pings};
+use crate::model::catalogue::Catalogue;
+use crate::model::ids::Version;
+use crate::model::manifest::Manifest;
+use crate::model::serving::live::LiveModel;
+use crate::store::versions::VersionStore;
+
+/// How long a caller waits for a version to be written, loaded and live.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// What the registry works on; shared with its next life.
+#[derive(Clone)]
+pub struct RegistryParts {
+    /// Where versions are kept.
+    pub store: Arc<VersionStore>,
+    /// What loaded models are bound to.
+    pub catalogue: Arc<Catalogue>,
+    /// The serving actor.
+    pub serving: Slot<Serving>,
+    /// Tells others of a new live version.
+    pub announce: Announce,
+    /// Called once the alias was read and its version answers, or none can.
+    pub ready: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// The registry.
+pub struct Registry {
+    releases: Arc<Mutex<Releases>>,
+    ready: Arc<dyn Fn() + Send + Sync>,
+    _guard: ExitGuard,
+}
+
+/// Writes a fitted model as the next version and makes it live.
+#[derive(Message)]
+#[rtype(result = "Result<Arc<Manifest>, RegistryError>")]
+pub struct Register(pub Box<Registration>);
+
+/// Makes a version live.
+#[derive(Message)]
+#[rtype(result = "Result<Arc<Manifest>, RegistryError>")]
+pub struct Promote(pub Version);
+
+/// Makes the previous version live.
+#[derive(Message)]
+#[rtype(result = "Result<Arc<Manifest>, RegistryError>")]
+pub struct Rollback;
+
+/// Asks for all versions.
+#[derive(Message)]
+#[rtype(result = "Result<VersionList, RegistryError>")]
+pub struct ListVersions;
+
+/// Asks for one version's manifest.
+#[derive(Message)]
+#[rtype(result = "Result<Arc<Manifest>, RegistryError>")]
+pub struct ShowVersion(pub Version);
+
+/// Asks for a version, loaded, without making it live.
+#[derive(Message)]
+#[rtype(result = "Result<Arc<LiveModel>, RegistryError>")]
+pub struct LoadVersion(pub Version);
+
+answers_pings!(Registry);
+
+impl Registry {
+    /// A registry on `parts`.
+    #[must_use]
+    pub fn new(parts: RegistryParts, guard: ExitGuard) -> Self {
+        let ready = parts.ready.clone();
+        let releases = Releases::new(parts.store, parts.catalogue, parts.serving, parts.announce);
+        Self { releases: Arc::new(Mutex::new(releases)), ready, _guard: guard }
+    }
+}
+
+impl Actor for Registry {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let releases = self.releases.clone();
+        let resume = async move { releases.lock().await.resume().await };
+        // Interleaves with heartbeats; calls wait for the lock.
+        ctx.spawn(resume.into_actor(self).map(|result, registry, _| {
+            if let Err(error) = result {
+                tracing::error!(%error, "no version could be made live at the start");
+            }
+            (registry.ready)();
+        }));
+    }
+}
+
+/// Answers a message by a method of [`Releases`], one call after the other, panics ending the actor.
+macro_rules! by_releases {
+    ($($message:ty => |$releases:ident, $content:ident| $call:expr;)+) => {$(
+        impl Handler<$message> for Registry {
+            type Result = ResponseActFuture<Self, <$message as Message>::Result>;
+
+            fn handle(&mut self, $content: $message, _: &mut Self::Context) -> Self::Result {
+                fail::fail_point!("registry.handle");
+                let releases = self.releases.clone();
+                let call = async move {
+                    let mut $releases = releases.lock().await;
+                    $call.await
+                };
+                Box::pin(call.into_actor(self))
+            }
+        }
+    )+};
+}
+
+by_releases! {
+    Register => |releases, message| releases.register(*message.0);
+    Promote => |releases, message| releases.promote(message.0);
+    Rollback => |releases, _message| releases.rollback();
+    ListVersions => |releases, _message| releases.list();
+    ShowVersion => |releases, message| releases.show(message.0);
+    LoadVersion => |releases, message| releases.loaded(message.0);
+}
+
+/// The registry from outside.
+#[derive(Clone)]
+pub struct RegistryHandle {
+    slot: Slot<Registry>,
+}
+
+impl RegistryHandle {
+    /// A handle to the registry in `slot`.
+    #[must_use]
+    pub const fn new(slot: Slot<Registry>) -> Self {
+        Self { slot }
+    }
+
+    async fn ask<M, T>(&self, message: M) -> Result<T, RegistryError>
+    where
+        M: Message<Result = Result<T, RegistryError>> + Send + 'static,
+        T: Send + 'static,
+        Registry: Handler<M>,
+    {
+        self.slot.call(message, DEADLINE).await.map_err(CallError::into)?
+    }
+
+    /// Every version with the aliases.
+    ///
+    /// # Errors
+    /// [`RegistryError`].
+    pub async fn list(&self) -> Result<VersionList, RegistryError> {
+        self.ask(ListVersions).await
+    }
+
+    /// One version's manifest.
+    ///
+    /// # Errors
+    /// [`RegistryError::Unknown`] and others.
+    pub async fn show(&self, version: Version) -> Result<Arc<Manifest>, RegistryError> {
+        self.ask(ShowVersion(version)).await
+    }
+
+    /// A version, loaded, without making it live; the last one asked for is kept at hand.
+    ///
+    /// # Errors
+    /// [`RegistryError::Unknown`] and others.
+    pub async fn load(&self, version: Version) -> Result<Arc<LiveModel>, RegistryError> {
+        self.ask(LoadVersion(version)).await
+    }
+
+    /// Makes a version live; returns once it answers.
+    ///
+    /// # Errors
+    /// [`RegistryError`]; the live version is then as it was.
+    pub async fn promote(&self, version: Version) -> Result<Arc<Manifest>, RegistryError> {
+        self.ask(Promote(version)).await
+    }
+
+    /// Makes the previous version live; returns once it answers.
+    ///
+    /// # Errors
+    /// [`RegistryError::NoPrevious`] and others.
+    pub async fn rollback(&self) -> Result<Arc<Manifest>, RegistryError> {
+        self.ask(Rollback).await
+    }
+
+    /// Writes a fitted model as the next version and makes it live; returns once it answers.
+    ///
+    /// # Errors
+    /// [`RegistryError`]; the live version is then as it was.
+    pub async fn register(&self, registration: Registration) -> Result<Arc<Manifest>, RegistryError> {
+        self.ask(Register(Box::new(registration))).await
+    }
+}

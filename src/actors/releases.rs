@@ -1,0 +1,176 @@
+//! The registry's work: a version written, loaded back, probed, aliased, swapped in and announced.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::errors::{CallError, RegistryError};
+use super::messages::{Registration, VersionList};
+use super::serving::{Activate, Serving};
+use super::slot::Slot;
+use crate::model::catalogue::Catalogue;
+use crate::model::ids::Version;
+use crate::model::manifest::Manifest;
+use crate::model::serving::live::LiveModel;
+use crate::model::training::probes::check_probes;
+use crate::store::versions::{VersionError, VersionStore};
+
+/// How long the serving actor may take for a swap, a restart of it counted in.
+const SWAP: Duration = Duration::from_secs(15);
+
+/// Between two tries of a swap while the serving actor is rebuilt.
+const SWAP_AGAIN: Duration = Duration::from_millis(100);
+
+/// Tells others of a new live version; must not block.
+pub type Announce = Arc<dyn Fn(Arc<Manifest>) + Send + Sync>;
+
+/// The version store with the models it has loaded.
+pub struct Releases {
+    store: Arc<VersionStore>,
+    catalogue: Arc<Catalogue>,
+    serving: Slot<Serving>,
+    announce: Announce,
+    live: Option<Arc<LiveModel>>,
+    previous: Option<Arc<LiveModel>>,
+    asked: Option<Arc<LiveModel>>,
+}
+
+impl Releases {
+    /// Releases out of `store`, with nothing loaded.
+    pub fn new(store: Arc<VersionStore>, catalogue: Arc<Catalogue>, serving: Slot<Serving>, announce: Announce) -> Self {
+        Self { store, catalogue, serving, announce, live: None, previous: None, asked: None }
+    }
+
+    /// Makes the alias's version answer. A damaged one is set aside and the one before takes its place.
+    pub async fn resume(&mut self) -> Result<(), RegistryError> {
+        let aliases = self.store.aliases().await.map_err(store_error)?;
+        for version in [aliases.live, aliases.previous].into_iter().flatten() {
+            match self.load(version).await {
+                Ok(model) => {
+                    if aliases.live != Some(version) {
+                        self.store.activate(version).await.map_err(store_error)?;
+                    }
+                    return self.swap(model).await;
+                }
+                Err(error @ (RegistryError::Damaged(..) | RegistryError::Unknown(_))) => {
+                    tracing::error!(%error, "the version before is tried");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes, loads back, probes, aliases, swaps, announces, prunes.
+    pub async fn register(&mut self, registration: Registration) -> Result<Arc<Manifest>, RegistryError> {
+        let Registration { draft, fitted, probes } = registration;
+        let manifest = self.store.write(draft, &fitted).await.map_err(store_error)?;
+        drop(fitted);
+        fail::fail_point!("registry.after_write");
+        let model = self.load(manifest.version).await?;
+        if let Err(reason) = check_probes(&model.fitted, &probes) {
+            self.store.set_aside(manifest.version, &reason).await.map_err(store_error)?;
+            return Err(RegistryError::Damaged(manifest.version, reason));
+        }
+        self.make_live(model).await
+    }
+
+    /// Makes a version live, loading it unless it is at hand.
+    pub async fn promote(&mut self, version: Version) -> Result<Arc<Manifest>, RegistryError> {
+        let model = self.loaded(version).await?;
+        self.asked = None;
+        self.make_live(model).await
+    }
+
+    /// A version's model, from memory where it is at hand; the last one that was not is kept.
+    pub async fn loaded(&mut self, version: Version) -> Result<Arc<LiveModel>, RegistryError> {
+        let known = [&self.live, &self.previous, &self.asked].into_iter().flatten();
+        let at_hand = known.into_iter().find(|model| model.version() == version).cloned();
+        if let Some(model) = at_hand {
+            return Ok(model);
+        }
+        let model = self.load(version).await?;
+        self.asked = Some(model.clone());
+        Ok(model)
+    }
+
+    /// Makes the previous version live.
+    pub async fn rollback(&mut self) -> Result<Arc<Manifest>, RegistryError> {
+        let aliases = self.store.aliases().await.map_err(store_error)?;
+        self.promote(aliases.previous.ok_or(RegistryError::NoPrevious)?).await
+    }
+
+    /// Every version with the aliases.
+    pub async fn list(&mut self) -> Result<VersionList, RegistryError> {
+        let versions = self.store.list().await.map_err(store_error)?;
+        let aliases = self.store.aliases().await.map_err(store_error)?;
+        Ok(VersionList {
+            versions: versions.into_iter().map(Arc::new).collect(),
+            live: aliases.live,
+            previous: aliases.previous,
+        })
+    }
+
+    /// One version's manifest.
+    pub async fn show(&mut self, version: Version) -> Result<Arc<Manifest>, RegistryError> {
+        let listed = self.list().await?.versions;
+        listed.into_iter().find(|manifest| manifest.version == version).ok_or(RegistryError::Unknown(version))
+    }
+
+    async fn make_live(&mut self, model: Arc<LiveModel>) -> Result<Arc<Manifest>, RegistryError> {
+        let manifest = model.manifest.clone();
+        self.store.activate(manifest.version).await.map_err(store_error)?;
+        fail::fail_point!("registry.after_alias");
+        self.swap(model).await?;
+        (self.announce)(manifest.clone());
+        if let Err(error) = self.store.prune().await {
+            tracing::warn!(%error, "old versions could not be removed");
+        }
+        Ok(manifest)
+    }
+
+    async fn load(&self, version: Version) -> Result<Arc<LiveModel>, RegistryError> {
+        match self.store.load(version).await {
+            Ok((manifest, fitted)) => {
+                let catalogue = self.catalogue.clone();
+                let bound = tokio::task::spawn_blocking(move || {
+                    Arc::new(LiveModel::bind(Arc::new(manifest), fitted, &catalogue))
+                });
+                bound.await.map_err(|_| RegistryError::Call(CallError::Away))
+            }
+            Err(error @ VersionError::Damaged { .. }) => {
+                self.store.set_aside(version, &error.to_string()).await.map_err(store_error)?;
+                Err(store_error(error))
+            }
+            Err(error) => Err(store_error(error)),
+        }
+    }
+
+    /// Hands the model to the serving actor, over a restart of it.
+    async fn swap(&mut self, model: Arc<LiveModel>) -> Result<(), RegistryError> {
+        let begun = tokio::time::Instant::now();
+        loop {
+            match self.serving.call(Activate(model.clone()), SWAP).await {
+                Ok(activated) => {
+                    tracing::info!(version = %activated.version, "a version answers");
+                    break;
+                }
+                Err(CallError::Away | CallError::Busy) if begun.elapsed() < SWAP => {
+                    tokio::time::sleep(SWAP_AGAIN).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if self.live.as_ref().is_none_or(|live| live.version() != model.version()) {
+            self.previous = self.live.replace(model);
+        }
+        Ok(())
+    }
+}
+
+fn store_error(error: VersionError) -> RegistryError {
+    match error {
+        VersionError::Unknown(version) => RegistryError::Unknown(version),
+        VersionError::Damaged { version, reason } => RegistryError::Damaged(version, reason),
+        other => RegistryError::Store(other.to_string()),
+    }
+}

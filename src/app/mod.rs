@@ -1,0 +1,215 @@
+//! The composition root: settings -> stores -> actors -> HTTP, and the ordered way back.
+
+mod children;
+mod kafka;
+mod parts;
+mod plan;
+mod ports;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, Addr};
+use tokio::sync::{broadcast, watch};
+
+use crate::actors::handles::{OverseerHandle, RegistryHandle, TrainerHandle};
+use crate::actors::overseer::{Board, Overseer, StopChildren};
+use crate::actors::restarts::RestartPolicy;
+use crate::actors::serving::Activated;
+use crate::actors::slot::Slot;
+use crate::actors::trainer::{StopTraining, Trainer};
+use crate::http::readiness::Readiness;
+use crate::http::server::{Running as Http, ServeError, serve};
+use crate::http::service::{Parts as HttpParts, Service};
+use crate::model::clock::Clock;
+use crate::model::run::RunRecord;
+use crate::model::serving::recommend::Recommending;
+use crate::model::serving::stats::RequestStats;
+use crate::settings::{Role, Settings};
+use crate::store::artifacts::StoreError;
+use crate::store::log::LogError;
+
+/// How long the running job is waited for at a stop.
+const JOB: Duration = Duration::from_secs(5);
+
+/// How long the streams of Kafka are waited for at a stop.
+const STREAMS: Duration = Duration::from_secs(8);
+
+/// Why the service did not start. Nothing is left running.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The event log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The artifact store.
+    #[error("storage.artifacts: {0}")]
+    Artifacts(#[from] StoreError),
+    /// Kafka's options.
+    #[error("kafka: {0}")]
+    Kafka(#[from] crate::kafka::options::ClientError),
+    /// The keys.
+    #[error("auth: {0}")]
+    Keys(#[from] crate::http::auth::KeysError),
+    /// The socket.
+    #[error(transparent)]
+    Http(#[from] ServeError),
+    /// A recipe in the settings.
+    #[error("training: {0}")]
+    Training(#[from] crate::model::artifact::ArtifactError),
+    /// A role that this build does not play.
+    #[error("server.role: this build runs as one process, role `all`; roles train and serve are not there yet")]
+    Role,
+}
+
+/// The running service.
+pub struct Running {
+    /// The address it listens on.
+    pub address: SocketAddr,
+    /// What answers are made of.
+    pub recommending: Arc<Recommending>,
+    /// Every change of the live version.
+    pub activated: broadcast::Sender<Activated>,
+    /// The trainer.
+    pub trainer: TrainerHandle,
+    /// The registry.
+    pub registry: RegistryHandle,
+    /// Why the process must end, once it must.
+    pub fatal: watch::Receiver<Option<String>>,
+    readiness: Arc<Readiness>,
+    http: Http,
+    overseer: Addr<Overseer>,
+    trainer_slot: Slot<Trainer>,
+    kafka: Option<kafka::Streams>,
+    grace: Duration,
+}
+
+/// Starts the service in the actix system of the calling thread. HTTP answers as soon as this returns; it is ready once the
+/// log is in memory.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartError> {
+    if settings.server.role != Role::All {
+        return Err(StartError::Role);
+    }
+    let settings = Arc::new(settings);
+    let readiness = Arc::new(Readiness::new());
+    let parts = parts::Parts::open(settings.clone(), clock.clone(), &readiness).await?;
+    let (changes, _) = broadcast::channel::<Arc<RunRecord>>(1024);
+    let (activated, _) = broadcast::channel(64);
+    let (fatal, fatal_seen) = watch::channel(None);
+    let stats = Arc::new(RequestStats::new(clock.now_ms()));
+
+    // The address is known before the first announcement names it.
+    let listener = crate::http::server::bind(&settings.server)?;
+    let kafka = kafka::Streams::start(&settings, &clock, &parts, &readiness)?;
+    let wiring = children::Wiring {
+        parts: &parts,
+        changes: changes.clone(),
+        activated: activated.clone(),
+        stats: stats.clone(),
+        kafka: kafka.as_ref(),
+        base_url: public_url(&settings, listener.address()),
+    };
+    let children = children::factories(&wiring)?;
+    let board = Arc::new(Board::default());
+    let overseer = Overseer::new(
+        children.factories,
+        policy(&settings),
+        settings.overseer.heartbeat.duration(),
+        clock.clone(),
+        board.clone(),
+        fatal,
+    );
+    let overseer = overseer.start();
+
+    let service = Service::new(HttpParts {
+        settings: settings.clone(),
+        clock,
+        recommending: parts.recommending.clone(),
+        ingest: parts.ingest.clone(),
+        trainer: children.trainer.clone(),
+        registry: children.registry.clone(),
+        overseer: OverseerHandle::new(board),
+        stats,
+        readiness: readiness.clone(),
+        kafka: kafka.as_ref().map(kafka::Streams::status),
+        dead_letters: kafka.as_ref().map(kafka::Streams::dead_letters),
+        loader: Some(Arc::new(ports::Loader(children.registry.clone()))),
+        downloads: None,
+    })?;
+    let http = serve(service, listener)?;
+    Ok(Running {
+        address: http.address(),
+        recommending: parts.recommending.clone(),
+        activated,
+        trainer: children.trainer,
+        registry: children.registry,
+        fatal: fatal_seen,
+        readiness,
+        http,
+        overseer,
+        trainer_slot: children.trainer_slot,
+        kafka,
+        grace: settings.server.shutdown_grace.duration(),
+    })
+}
+
+impl Running {
+    /// The URL to call it by from this machine.
+    #[must_use]
+    pub fn url(&self) -> String {
+        local_url(self.address)
+    }
+
+    /// Stops in order: not ready -> streams read no more and finish what they hold -> HTTP drains -> the job is cancelled
+    /// and waited for -> actors. What is not done within the grace period is left.
+    pub async fn stop(self) {
+        self.readiness.stop();
+        let (http, kafka) = (self.http, self.kafka);
+        let stopping = async move {
+            if let Some(streams) = kafka {
+                streams.stop(STREAMS).await;
+            }
+            http.stop().await;
+            let job = self.trainer_slot.call(StopTraining, JOB).await.ok().flatten();
+            if let Some(job) = job {
+                if !job.joined(JOB).await {
+                    tracing::warn!("the training job did not stop in time and is abandoned");
+                }
+            }
+            if let Err(error) = self.overseer.send(StopChildren).await {
+                tracing::warn!(%error, "the overseer was gone at the stop");
+            }
+        };
+        if tokio::time::timeout(self.grace, stopping).await.is_err() {
+            tracing::warn!("the stop took longer than server.shutdown_grace, the rest is left");
+        }
+    }
+}
+
+fn policy(settings: &Settings) -> RestartPolicy {
+    let overseer = &settings.overseer;
+    RestartPolicy {
+        max_restarts: overseer.max_restarts,
+        backoff_min: overseer.backoff_min.duration(),
+        backoff_max: overseer.backoff_max.duration(),
+        hung_after_ms: overseer.hung_after.millis_i64(),
+    }
+}
+
+/// The URL that reaches `address` from this machine.
+fn local_url(address: SocketAddr) -> String {
+    match address.ip() {
+        ip if ip.is_unspecified() => format!("http://127.0.0.1:{}", address.port()),
+        _ => format!("http://{address}"),
+    }
+}
+
+fn public_url(settings: &Settings, address: SocketAddr) -> String {
+    match settings.server.public_url.trim_end_matches('/') {
+        "" => local_url(address),
+        url => url.to_owned(),
+    }
+}

@@ -1,0 +1,97 @@
+//! What exists once in a process, opened before the first actor.
+
+use std::sync::Arc;
+
+use crate::actors::handles::IngestHandle;
+use crate::actors::ingest_memory::Memory;
+use crate::actors::ingestor::{Ingestor, SharedQueue};
+use crate::actors::slot::Slot;
+use crate::app::StartError;
+use crate::http::readiness::Readiness;
+use crate::model::catalogue::Catalogue;
+use crate::model::clock::Clock;
+use crate::model::histories::Histories;
+use crate::model::serving::recommend::{ListRules, Recommending};
+use crate::settings::Settings;
+use crate::store::artifacts::Artifacts;
+use crate::store::log::{EventLog, LogOptions};
+use crate::store::versions::VersionStore;
+
+/// The stores, memory, and the way to the ingestor.
+pub struct Parts {
+    pub settings: Arc<Settings>,
+    pub clock: Clock,
+    pub log: Arc<EventLog>,
+    pub versions: Arc<VersionStore>,
+    pub memory: Memory,
+    pub recommending: Arc<Recommending>,
+    pub ingest: IngestHandle,
+    pub ingest_slot: Slot<Ingestor>,
+    pub queue: SharedQueue,
+    pub readiness: Arc<Readiness>,
+}
+
+impl Parts {
+    /// Opens the log (which locks the folder) and the artifact store.
+    pub async fn open(settings: Arc<Settings>, clock: Clock, readiness: &Arc<Readiness>) -> Result<Self, StartError> {
+        let log = open_log(&settings)?;
+        let artifacts = Artifacts::open(&settings.storage)?;
+        let versions = Arc::new(VersionStore::new(artifacts, settings.registry.keep));
+        let memory = memory(&settings);
+        let recommending = Arc::new(Recommending::new(
+            memory.histories.clone(),
+            memory.catalogue.clone(),
+            Arc::default(),
+            rules(&settings),
+        ));
+        let ingest_slot = Slot::default();
+        let (ingest, queue) = IngestHandle::new(ingest_slot.clone(), settings.ingest.queue);
+        let readiness = readiness.clone();
+        Ok(Self {
+            settings,
+            clock,
+            log: Arc::new(log),
+            versions,
+            memory,
+            recommending,
+            ingest,
+            ingest_slot,
+            queue,
+            readiness,
+        })
+    }
+}
+
+/// Opens the event log of the settings' data folder, and says what was cut at its end.
+pub fn open_log(settings: &Settings) -> Result<EventLog, StartError> {
+    let options = LogOptions {
+        seal_events: settings.storage.seal_events,
+        dedup_window_ms: settings.ingest.dedup_window.millis_i64(),
+    };
+    let (log, recovery) = EventLog::open(&settings.storage.data_dir, options)?;
+    for warning in &recovery.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(log)
+}
+
+/// Empty histories and an empty catalogue.
+pub fn memory(settings: &Settings) -> Memory {
+    Memory {
+        histories: Arc::new(Histories::default()),
+        catalogue: Arc::new(Catalogue::new(settings.serving.trending_half_life.millis_i64())),
+        weights: Arc::new(settings.ingest.weights.clone()),
+        default_weight: settings.ingest.default_weight,
+    }
+}
+
+/// What shapes lists, from the settings.
+pub fn rules(settings: &Settings) -> ListRules {
+    ListRules {
+        seen_types: settings.serving.seen_types.clone(),
+        weights: settings.ingest.weights.clone().into_iter().collect(),
+        default_weight: settings.ingest.default_weight,
+        history: settings.serving.history,
+        generation_ms: settings.serving.generation.millis_i64(),
+    }
+}
