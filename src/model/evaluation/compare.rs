@@ -1,10 +1,11 @@
 //! What `ouzel evaluate` does: candidates compared on a file's rows, as a run would compare them.
 
 use super::filters::Filters;
+use super::given::{self, Negatives};
 use super::metrics::Metric;
 use super::ranking::TestSet;
 use super::report::EvaluationReport;
-use super::split::{self, Negatives, Protocol};
+use super::split::Protocol;
 use crate::model::candidates;
 use crate::model::interactions::Interactions;
 use crate::model::manifest::CandidateFigures;
@@ -62,8 +63,8 @@ fn run(
     job.check()?;
     let rows = options.filters.apply(rows);
     let split = match (options.negatives, options.test) {
-        (Some(lists), _) => split::with_negatives(&rows, lists),
-        (None, Some(test)) => split::holdout(&rows, test),
+        (Some(lists), _) => given::with_negatives(&rows, lists),
+        (None, Some(test)) => given::holdout(&rows, test),
         (None, None) => options.protocol.split(&rows),
     };
     let (protocol, dropped) = (split.protocol, split.dropped);

@@ -6,6 +6,7 @@
 
 pub mod compare;
 pub mod filters;
+pub mod given;
 pub mod metrics;
 pub mod ranking;
 pub mod report;

@@ -215,7 +215,8 @@ fn histories(split: &Split, data: &Dataset, users: &mut [Asked]) -> Vec<Acted> {
 mod tests {
     use super::*;
     use crate::model::artifact::{ArtifactError, Tensors};
-    use crate::model::evaluation::split::{self, Negatives};
+    use crate::model::evaluation::given::{self, Negatives};
+    use crate::model::evaluation::split;
 
     /// Scores items by the place of their id among `best`, the first highest; knows those users whose history has `knows`.
     struct Fixed {
@@ -253,7 +254,7 @@ mod tests {
     #[test]
     fn own_items_are_left_out_and_unseen_ones_are_misses() {
         let train = split::tests::rows(&["u a 1", "u b 2", "v c 3", "v d 3", "v e 3"]);
-        let set = TestSet::new(&split::holdout(&train, &split::tests::rows(&["u d 9", "u new 9"])));
+        let set = TestSet::new(&given::holdout(&train, &split::tests::rows(&["u d 9", "u new 9"])));
         // a and b are u's own: c, d, e are left, d second; of two held-out items one can be hit.
         let model = Fixed::new(&set, &["a", "b", "c", "d", "e"]);
         assert_eq!(mean(&set, &model, "mrr"), 0.5);
@@ -265,7 +266,7 @@ mod tests {
     fn who_is_not_known_gets_the_popular_list() {
         let train = split::tests::rows(&["u a 1", "v b 1", "v c 1", "w c 1"]);
         let test = split::tests::rows(&["u c 2", "cold b 2"]);
-        let set = TestSet::new(&split::holdout(&train, &test));
+        let set = TestSet::new(&given::holdout(&train, &test));
         let mut model = Fixed::new(&set, &["b"]);
         model.knows = set.data.item_ids.iter().position(|id| id.as_str() == "a").map(|at| at as u32);
         // u is known: b, then c. The cold user gets c (two users), a, b.
@@ -277,7 +278,7 @@ mod tests {
     #[test]
     fn histories_are_oldest_first_and_now_is_the_end_of_train() {
         let train = split::tests::rows(&["u b 5 2", "v a 9", "u a 3", "u b 4 -1"]);
-        let set = TestSet::new(&split::holdout(&train, &split::tests::rows(&["u x 9"])));
+        let set = TestSet::new(&given::holdout(&train, &split::tests::rows(&["u x 9"])));
         let acts: Vec<(i64, f32)> =
             set.acts[set.users[0].acts.clone()].iter().map(|act| (act.time_ms, act.weight)).collect();
         assert_eq!(acts, [(3, 1.0), (4, -1.0), (5, 2.0)]);
@@ -292,7 +293,7 @@ mod tests {
             positive: positive.parse().unwrap(),
             negatives: negatives.iter().map(|id| id.parse().unwrap()).collect(),
         };
-        let set = TestSet::new(&split::with_negatives(&train, &[list("d", &["c", "e"]), list("b", &["c", "e"])]));
+        let set = TestSet::new(&given::with_negatives(&train, &[list("d", &["c", "e"]), list("b", &["c", "e"])]));
         let model = Fixed::new(&set, &["a", "c", "b", "d", "e"]);
         assert_eq!(mean(&set, &model, "mrr"), 0.5, "c is before both, b not among d's");
         assert!(set.users.iter().all(|asked| asked.acts == (0..1)));

@@ -6,12 +6,8 @@
 //! of weights) are never held out: nobody should be recommended them.
 #![expect(clippy::indexing_slicing, reason = "rows index their own columns, users and items their id tables")]
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
-
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::model::ids::{ItemId, UserId};
 use crate::model::interactions::{Interactions, NO_TIME};
 
 /// The seed of the draw where there are no times.
@@ -46,7 +42,7 @@ impl Protocol {
         }
     }
 
-    /// Divides `rows`; [`Self::Holdout`] divides like [`Self::Auto`], since its split is [`holdout`]'s.
+    /// Divides `rows`; [`Self::Holdout`] divides like [`Self::Auto`], since its split is [`super::given::holdout`]'s.
     #[must_use]
     pub fn split(self, rows: &Interactions) -> Split {
         match self {
@@ -99,9 +95,9 @@ impl Split {
 }
 
 /// One user's dealings with one item.
-struct PairRows<'a> {
-    user: u32,
-    item: u32,
+pub(super) struct PairRows<'a> {
+    pub(super) user: u32,
+    pub(super) item: u32,
     /// The row's key and its number, in the order of the file.
     rows: &'a [(u64, u32)],
 }
@@ -116,13 +112,13 @@ impl PairRows<'_> {
         self.rows.iter().map(|&(_, row)| all.times[row as usize]).min().unwrap_or(NO_TIME)
     }
 
-    fn liked(&self, all: &Interactions) -> bool {
+    pub(super) fn liked(&self, all: &Interactions) -> bool {
         self.rows.iter().map(|&(_, row)| f64::from(all.weights[row as usize])).sum::<f64>() >= 0.0
     }
 }
 
 /// The rows' numbers by user, item and place in the file.
-fn keyed(rows: &Interactions) -> Vec<(u64, u32)> {
+pub(super) fn keyed(rows: &Interactions) -> Vec<(u64, u32)> {
     let keys = rows.users.iter().zip(&rows.items).map(|(&user, &item)| (u64::from(user) << 32) | u64::from(item));
     let mut keyed: Vec<(u64, u32)> = keys.zip(0..).collect();
     keyed.sort_unstable();
@@ -130,7 +126,7 @@ fn keyed(rows: &Interactions) -> Vec<(u64, u32)> {
 }
 
 /// The pairs, by user and item.
-fn pairs(keyed: &[(u64, u32)]) -> impl Iterator<Item = PairRows<'_>> {
+pub(super) fn pairs(keyed: &[(u64, u32)]) -> impl Iterator<Item = PairRows<'_>> {
     keyed.chunk_by(|a, b| a.0 == b.0).map(|rows| {
         let key = rows.first().map_or(0, |&(key, _)| key);
         PairRows { user: (key >> 32) as u32, item: (key & u64::from(u32::MAX)) as u32, rows }
@@ -217,119 +213,6 @@ pub fn auto(rows: &Interactions) -> Split {
     leave_last_out(rows)
 }
 
-/// Train and test as they are given, by id. A pair that both have is dropped from test, since lists leave train items
-/// out; users and items that train never saw stay. The validation part is cut by time where all of test is later than
-/// train, else each user's last item.
-#[must_use]
-pub fn holdout(train: &Interactions, test: &Interactions) -> Split {
-    let mut ids = Ids::of(train);
-    let known: HashSet<(u32, u32)> = train.users.iter().copied().zip(train.items.iter().copied()).collect();
-    let keyed = keyed(test);
-    let mut users: Vec<TestUser> = Vec::new();
-    let (mut wanted, mut dropped) = (0_u64, 0_u64);
-    for of_user in keyed.chunk_by(|a, b| a.0 >> 32 == b.0 >> 32) {
-        let mut held_out = TestUser::default();
-        for pair in pairs(of_user).filter(|pair| pair.liked(test)) {
-            wanted += 1;
-            held_out.user = ids.user(&test.user_ids[pair.user as usize]);
-            let item = ids.item(&test.item_ids[pair.item as usize]);
-            if known.contains(&(held_out.user, item)) {
-                dropped += 1;
-            } else {
-                held_out.items.push(item);
-            }
-        }
-        if !held_out.items.is_empty() {
-            users.push(held_out);
-        }
-    }
-    users.sort_unstable_by_key(|user| user.user);
-    let later = match (train.time_range(), test.time_range()) {
-        (Some((_, last)), Some((first, _))) => last <= first,
-        _ => false,
-    };
-    let validation = if later { Protocol::Temporal } else { Protocol::LeaveLastOut };
-    Split {
-        protocol: Protocol::Holdout,
-        validation,
-        train: ids.with_rows(train),
-        test: users,
-        dropped: share(dropped, wanted),
-    }
-}
-
-/// One row of a published comparison: the held-out item is ranked among the negatives only.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Negatives {
-    /// Who is asked for.
-    pub user: UserId,
-    /// The held-out item.
-    pub positive: ItemId,
-    /// The items it is ranked among, 99 in the published comparisons.
-    pub negatives: Vec<ItemId>,
-}
-
-/// Each row's positive held out and ranked among the row's negatives only; the positives' rows are taken out of train.
-#[must_use]
-pub fn with_negatives(train: &Interactions, lists: &[Negatives]) -> Split {
-    let mut ids = Ids::of(train);
-    let mut test = Vec::with_capacity(lists.len());
-    for list in lists {
-        let positive = ids.item(&list.positive);
-        let mut given: Vec<u32> = list.negatives.iter().map(|item| ids.item(item)).collect();
-        given.push(positive);
-        given.sort_unstable();
-        given.dedup();
-        test.push(TestUser { user: ids.user(&list.user), items: vec![positive], given });
-    }
-    test.sort_by_key(|user| user.user);
-    let held_out: HashSet<(u32, u32)> =
-        test.iter().flat_map(|user| user.items.iter().map(|&item| (user.user, item))).collect();
-    let train = ids.with_rows(&train.filtered(|row| !held_out.contains(&(train.users[row], train.items[row]))));
-    Split { protocol: Protocol::Holdout, validation: Protocol::LeaveLastOut, train, test, dropped: 0.0 }
-}
-
-/// Train's id tables, to which those of test are added at the end.
-struct Ids {
-    users: Vec<UserId>,
-    items: Vec<ItemId>,
-    user_at: HashMap<UserId, u32>,
-    item_at: HashMap<ItemId, u32>,
-}
-
-impl Ids {
-    fn of(rows: &Interactions) -> Self {
-        Self {
-            users: rows.user_ids.to_vec(),
-            items: rows.item_ids.to_vec(),
-            user_at: rows.user_ids.iter().cloned().zip(0..).collect(),
-            item_at: rows.item_ids.iter().cloned().zip(0..).collect(),
-        }
-    }
-
-    fn user(&mut self, id: &UserId) -> u32 {
-        place(&mut self.users, &mut self.user_at, id)
-    }
-
-    fn item(&mut self, id: &ItemId) -> u32 {
-        place(&mut self.items, &mut self.item_at, id)
-    }
-
-    fn with_rows(self, rows: &Interactions) -> Interactions {
-        Interactions { user_ids: Arc::new(self.users), item_ids: Arc::new(self.items), ..rows.clone() }
-    }
-}
-
-fn place<Id: Clone + Eq + std::hash::Hash>(ids: &mut Vec<Id>, at: &mut HashMap<Id, u32>, id: &Id) -> u32 {
-    if let Some(&known) = at.get(id) {
-        return known;
-    }
-    let index = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-    ids.push(id.clone());
-    at.insert(id.clone(), index);
-    index
-}
-
 fn occurring(column: &[u32], len: usize) -> Vec<bool> {
     let mut seen = vec![false; len];
     for &index in column {
@@ -338,7 +221,7 @@ fn occurring(column: &[u32], len: usize) -> Vec<bool> {
     seen
 }
 
-fn share(part: u64, whole: u64) -> f64 {
+pub(super) fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 

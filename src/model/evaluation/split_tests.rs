@@ -1,10 +1,13 @@
 //! Splits of rows made by hand, and their laws.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::super::given::{Ids, Negatives, holdout, with_negatives};
 use super::*;
+use crate::model::ids::{ItemId, UserId};
 
 /// Rows written as `user item time [weight]`, the time `-` where there is none.
 pub(crate) fn rows(lines: &[&str]) -> Interactions {

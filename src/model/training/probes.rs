@@ -190,7 +190,7 @@ mod tests {
         ids.rotate_left(1);
         model.item_ids = ids.into();
         assert!(check_probes(&model, &probes).is_err());
-        let mut shorter = probes.clone();
+        let mut shorter = probes;
         let list = shorter.probes[0].answer.as_mut().unwrap();
         list.remove(0);
         list.push(list[0].clone());
