@@ -60,6 +60,19 @@ impl Job {
         Self::new(seed, 1, Arc::default(), Arc::new(|_| ()))
     }
 
+    /// The same job for one part of a step: progress from 0 to 1 is told as `from` to `to`.
+    #[must_use]
+    pub fn within(&self, from: f32, to: f32) -> Self {
+        let reporter = self.reporter.clone();
+        let told = move |report| {
+            reporter(match report {
+                Report::Progress(fraction) => Report::Progress(from + (to - from) * fraction.clamp(0.0, 1.0)),
+                other => other,
+            });
+        };
+        Self { reporter: Arc::new(told), ..self.clone() }
+    }
+
     /// To be asked once per batch of work, a few milliseconds at most apart.
     ///
     /// # Errors

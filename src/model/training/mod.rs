@@ -1,3 +1,12 @@
 //! A run's work: prepare, train, choose, gate, refit.
 
+pub mod choose;
+pub mod gate;
 pub mod job;
+pub mod pipeline;
+pub mod probes;
+
+#[cfg(test)]
+mod pipeline_tests;
+#[cfg(test)]
+pub(crate) mod shop;

@@ -1,0 +1,161 @@
+//! What `ouzel evaluate` does: candidates compared on a file's rows, as a run would compare them.
+
+use super::filters::Filters;
+use super::given::{self, Negatives};
+use super::metrics::Metric;
+use super::ranking::TestSet;
+use super::report::EvaluationReport;
+use super::split::Protocol;
+use crate::model::candidates;
+use crate::model::interactions::Interactions;
+use crate::model::manifest::CandidateFigures;
+use crate::model::recommender::RecipeSpec;
+use crate::model::training::choose::{self, LEAST_USERS, POPULAR, Part, Recipes, Scored};
+use crate::model::training::job::{FitError, Job};
+use crate::model::training::pipeline::in_pool;
+
+/// What is compared, and how.
+#[derive(Debug, Clone)]
+pub struct EvaluationOptions<'a> {
+    /// How the rows are divided; without effect where `test` or `negatives` are given.
+    pub protocol: Protocol,
+    /// What is left out before the split; of a given split, from train only.
+    pub filters: Filters,
+    /// The test rows of a published split.
+    pub test: Option<&'a Interactions>,
+    /// Held-out items with the items they are ranked among; they win over `test`.
+    pub negatives: Option<&'a [Negatives]>,
+    /// Kinds with settings; one row comes of each kind, its settings chosen on a validation part of train.
+    pub specs: Vec<RecipeSpec>,
+    /// What is compared in the choice.
+    pub metric: Metric,
+}
+
+/// Chooses each kind's settings, and the one that would go live, on a validation part of train, then takes every kind's
+/// figures on the test users, once. With fewer than ten users to choose by, each kind's first settings are taken and
+/// `popular` is marked.
+///
+/// # Errors
+/// [`FitError::Unsuited`] when nothing is held out; [`FitError::Cancelled`].
+pub fn evaluate(rows: &Interactions, options: &EvaluationOptions<'_>, job: &Job) -> Result<EvaluationReport, FitError> {
+    evaluate_with(&candidates::recipe, rows, options, job)
+}
+
+/// [`evaluate`] with recipes looked up in `recipes`.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_with(
+    recipes: Recipes<'_>,
+    rows: &Interactions,
+    options: &EvaluationOptions<'_>,
+    job: &Job,
+) -> Result<EvaluationReport, FitError> {
+    in_pool(job, || run(recipes, rows, options, job))?
+}
+
+fn run(
+    recipes: Recipes<'_>,
+    rows: &Interactions,
+    options: &EvaluationOptions<'_>,
+    job: &Job,
+) -> Result<EvaluationReport, FitError> {
+    job.check()?;
+    let rows = options.filters.apply(rows);
+    let split = match (options.negatives, options.test) {
+        (Some(lists), _) => given::with_negatives(&rows, lists),
+        (None, Some(test)) => given::holdout(&rows, test),
+        (None, None) => options.protocol.split(&rows),
+    };
+    let (protocol, dropped) = (split.protocol, split.dropped);
+    if split.test.is_empty() || split.train.is_empty() {
+        return Err(FitError::Unsuited(format!(
+            "{protocol} holds nothing out of {} rows that could be tested: give more rows, or another protocol",
+            rows.len()
+        )));
+    }
+    let validation = split.validation();
+    let kinds = if validation.test.len() < LEAST_USERS {
+        job.log(format!("only {} users to choose by: {POPULAR} is taken by rule", validation.test.len()));
+        first_of_each_kind(&options.specs)
+    } else {
+        let set = TestSet::new(&validation);
+        choose::choose(&options.specs, &set, options.metric, recipes, &job.within(0.0, 0.5))?
+    };
+    drop(validation);
+
+    let set = TestSet::new(&split);
+    let mut rows: Vec<CandidateFigures> = Vec::with_capacity(kinds.len());
+    for (at, kind) in kinds.iter().enumerate() {
+        let part = choose::part_of(&job.within(0.5, 1.0), at, kinds.len());
+        let mut figures = choose::assess(&kind.spec, &set, Part::Holdout, recipes, &part)?.figures;
+        let wanted = kind.score(options.metric).is_some() && figures.error.is_none();
+        figures.chosen = wanted && !rows.iter().any(|row| row.chosen);
+        rows.push(figures);
+    }
+    if !rows.iter().any(|row| row.chosen)
+        && let Some(popular) = rows.iter_mut().find(|row| row.model == POPULAR && row.error.is_none())
+    {
+        popular.chosen = true;
+    }
+    Ok(EvaluationReport { protocol: protocol.name().to_owned(), users: set.users() as u64, dropped, rows })
+}
+
+/// Each kind's first spec, without figures.
+fn first_of_each_kind(specs: &[RecipeSpec]) -> Vec<Scored> {
+    let mut kinds: Vec<Scored> = Vec::new();
+    for spec in specs {
+        if !kinds.iter().any(|kind| kind.spec.kind == spec.kind) {
+            kinds.push(Scored { spec: spec.clone(), figures: CandidateFigures::default() });
+        }
+    }
+    kinds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::evaluation::split::tests::rows;
+    use crate::model::training::shop;
+
+    fn options<'a>(kinds: &[&str]) -> EvaluationOptions<'a> {
+        let spec = |kind: &&str| RecipeSpec { kind: (*kind).to_owned(), settings: serde_json::json!({}) };
+        EvaluationOptions {
+            protocol: Protocol::LeaveLastOut,
+            filters: Filters::default(),
+            test: None,
+            negatives: None,
+            specs: kinds.iter().map(spec).collect(),
+            metric: Metric::Ndcg10,
+        }
+    }
+
+    #[test]
+    fn every_kind_has_a_row_and_one_is_chosen() {
+        let (rows, options) = (shop::rows(60, 30), options(&["broken", "popular", "neighbours"]));
+        let report = evaluate_with(&shop::recipe, &rows, &options, &Job::quiet(1)).unwrap();
+        let told: Vec<(&str, bool, bool)> =
+            report.rows.iter().map(|row| (row.model.as_str(), row.chosen, row.error.is_some())).collect();
+        assert_eq!(told, [("neighbours", true, false), ("popular", false, false), ("broken", false, true)]);
+        assert_eq!((report.protocol.as_str(), report.users), ("leave-last-out", 60));
+    }
+
+    #[test]
+    fn a_given_test_file_is_used_and_its_unseen_items_count() {
+        let (train, test) = (shop::rows(60, 30), rows(&["1 new 9999999", "2 newer 9999999"]));
+        let options = EvaluationOptions { test: Some(&test), ..options(&["popular"]) };
+        let report = evaluate_with(&shop::recipe, &train, &options, &Job::quiet(1)).unwrap();
+        assert_eq!((report.protocol.as_str(), report.users), ("holdout", 2));
+        assert_eq!(report.rows[0].metrics["hr@10"].mean, 0.0);
+    }
+
+    #[test]
+    fn too_few_to_choose_by_means_popular_and_nothing_held_out_is_an_error() {
+        let few = rows(&["u a 1", "u b 2", "u c 3", "v a 1", "v c 2"]);
+        let report = evaluate_with(&shop::recipe, &few, &options(&["neighbours", "popular"]), &Job::quiet(1)).unwrap();
+        assert_eq!(report.rows.iter().map(|row| row.chosen).collect::<Vec<_>>(), [false, true]);
+        let one = rows(&["u a 1"]);
+        let refused = evaluate_with(&shop::recipe, &one, &options(&["popular"]), &Job::quiet(1));
+        assert!(matches!(refused, Err(FitError::Unsuited(_))));
+    }
+}
