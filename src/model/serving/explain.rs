@@ -87,8 +87,8 @@ fn parts(model: &LiveModel, taste: &Taste<'_>, items: &[u32]) -> Option<Parts> {
 
 fn reason(model: &LiveModel, whole: f32, mut given: Vec<(u32, f32)>) -> Option<String> {
     let (sum, size) = given.iter().fold((0.0, 0.0), |(sum, size), &(_, part)| (sum + part, size + part.abs()));
-    // Rounding aside, the parts must make the score; NaN does not.
-    if !((sum - whole).abs() <= 1e-3 * (size + whole.abs()) + 1e-6) {
+    // Rounding aside, the parts must make the score.
+    if (sum - whole).abs() > 1e-3 * (size + whole.abs()) + 1e-6 {
         return None;
     }
     given.retain(|&(_, part)| part > 0.0);
