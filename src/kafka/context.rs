@@ -1,0 +1,93 @@
+//! What a client's callbacks do: its log goes to `tracing` without secrets, its statistics and errors to the state.
+
+use std::sync::Arc;
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::statistics::Statistics;
+
+use super::broker::Link;
+use super::options::Redact;
+use super::status::Board;
+
+/// The context of a client.
+pub(crate) struct Context {
+    pub(crate) link: Arc<Link>,
+    redact: Redact,
+    board: Option<Arc<Board>>,
+}
+
+impl Context {
+    /// A client that reports to `link`, and to `board` what it learns of watermarks.
+    pub(crate) fn new(link: Arc<Link>, redact: Redact, board: Option<Arc<Board>>) -> Self {
+        Self { link, redact, board }
+    }
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        let client = self.link.name();
+        let text = self.redact.text(text);
+        match (level, facility) {
+            // Lost connections are told once by the link; the client repeats them at every attempt. Options that belong
+            // to the other kind of client are given to both on purpose.
+            (_, "FAIL" | "ERROR" | "CONFWARN" | "TERMINATE") => {
+                tracing::debug!(target: "librdkafka", client, facility, "{text}");
+            }
+            (
+                RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error,
+                _,
+            ) => {
+                tracing::error!(target: "librdkafka", client, facility, "{text}");
+            }
+            (RDKafkaLogLevel::Warning, _) => tracing::warn!(target: "librdkafka", client, facility, "{text}"),
+            (RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info, _) => {
+                tracing::info!(target: "librdkafka", client, facility, "{text}");
+            }
+            (RDKafkaLogLevel::Debug, _) => tracing::debug!(target: "librdkafka", client, facility, "{text}"),
+        }
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        if statistics.brokers.values().any(|broker| broker.state == "UP") {
+            self.link.here();
+        } else if self.link.connected() {
+            self.link.away("no broker is connected");
+        }
+        if let Some(board) = &self.board {
+            board.learn(&statistics);
+        }
+    }
+
+    fn stats_raw(&self, statistics: &[u8]) {
+        match serde_json::from_slice(statistics) {
+            Ok(statistics) => self.stats(statistics),
+            Err(error) => tracing::warn!(client = self.link.name(), %error, "the client's statistics cannot be read"),
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let client = self.link.name();
+        let reason = self.redact.text(reason);
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::AllBrokersDown) => self.link.away(&reason),
+            Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::Resolve) => self.link.failed(&reason),
+            Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL) => {
+                self.link.failed(&reason);
+                tracing::error!(client, reason, "Kafka refuses the connection: check kafka.options");
+            }
+            // The stream itself judges these.
+            Some(
+                RDKafkaErrorCode::AutoOffsetReset
+                | RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::UnknownTopic
+                | RDKafkaErrorCode::UnknownPartition,
+            ) => tracing::debug!(client, %error, reason, "the stream is told"),
+            _ => tracing::warn!(client, %error, reason, "the Kafka client reports an error"),
+        }
+    }
+}
+
+impl ConsumerContext for Context {}

@@ -1,0 +1,33 @@
+//! Kafka: records in and out, and nothing of what they are for.
+//!
+//! Each stream in is one plain thread with a `BaseConsumer` that polls at most 50 ms at a time and hands owned batches over
+//! a bounded channel; when the channel is full the thread goes on polling with its partitions paused. [`events`] follows all
+//! partitions of a topic from offsets that the caller keeps, [`requests`] reads in a consumer group and commits what was
+//! answered, [`models`] hears announcements. [`producer`] sends and resolves on the delivery report. [`codec`] turns
+//! records into events and questions and answers into records. [`broker`] says whether a broker is there. [`embedded`] is
+//! a broker for demonstrations and tests.
+
+pub mod broker;
+pub mod codec;
+mod context;
+mod dead_letter;
+pub mod embedded;
+pub mod events;
+mod group;
+pub mod models;
+pub mod options;
+mod outbox;
+mod positions;
+pub mod producer;
+pub mod record;
+pub mod requests;
+pub mod start;
+pub mod status;
+pub mod topics;
+pub mod tracker;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+pub use worker::StreamHandle;
