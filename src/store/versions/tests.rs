@@ -124,7 +124,7 @@ async fn the_bodies_are_stable() {
     let text = |name: &str| std::fs::read_to_string(folder.path().join("versions/1").join(name)).unwrap();
     insta::assert_snapshot!(text(ITEMS), @r#"["25","caffè","\"quoted\""]"#);
     insta::assert_snapshot!(text(USERS), @r#"["25"]"#);
-    insta::assert_snapshot!(text(MANIFEST), @"");
+    insta::assert_snapshot!(text(MANIFEST), @r#"{"format":1,"version":1,"recipe":{"kind":"table","settings":{"half_life":7}},"created_ms":1700000000000,"run":"r1","parent":null,"data":{"events":12,"users":0,"items":0,"events_from_ms":null,"events_to_ms":null,"applied_seq":0,"offsets":[]},"protocol":"temporal","candidates":[],"gate":{"passed":true,"reasons":[]},"files":{"items.json":{"sha256":"b23f0ec0f3ed2f0dcc662349b7c193d58719211c4342da0bddbcc1389ac9414f","bytes":28},"users.json":{"sha256":"d3fc45e172f79b21f889e4d2c8d30f2d2dd49b50ed0c957443ffc9cd643ecc55","bytes":6},"weights.safetensors":{"sha256":"30aa1d3b8b9ef3a79a24972bade40b602b4f40389733a4b5a029904b03986789","bytes":144}}}"#);
 }
 
 #[tokio::test]
