@@ -4,6 +4,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::errors::IngestError;
 use super::messages::{Applied, Erased, EventBatch, ItemChange, Rejected, Snapshot};
+use crate::model::histories::TooManyTypes;
 use crate::model::ids::UserId;
 use crate::store::log::Outcome;
 
@@ -16,7 +17,7 @@ pub enum Work {
     /// An erasure.
     Erase(UserId, oneshot::Sender<Result<Erased, IngestError>>),
     /// A snapshot to train on.
-    Snapshot(oneshot::Sender<Snapshot>),
+    Snapshot(oneshot::Sender<Result<Snapshot, IngestError>>),
 }
 
 /// The far end of the ingestor's queue, with what was looked at but not taken.
@@ -29,7 +30,7 @@ pub struct WorkQueue {
 #[derive(Debug, Clone)]
 pub struct Written {
     /// What became of each event, in the batch's order.
-    pub outcomes: Vec<Outcome>,
+    pub outcomes: Vec<Result<Outcome, TooManyTypes>>,
     /// Events that erasures took out.
     pub erased_events: u64,
 }
@@ -52,7 +53,7 @@ pub enum Taken {
     /// To be written.
     Group(Group),
     /// To be frozen.
-    Snapshot(oneshot::Sender<Snapshot>),
+    Snapshot(oneshot::Sender<Result<Snapshot, IngestError>>),
 }
 
 impl WorkQueue {
@@ -150,10 +151,11 @@ fn applied(written: &Written, part: std::ops::Range<usize>) -> Applied {
     let mut applied = Applied::default();
     for (index, outcome) in written.outcomes.get(part).unwrap_or_default().iter().enumerate() {
         match outcome {
-            Outcome::Accepted => applied.accepted += 1,
-            Outcome::Duplicate => applied.duplicates += 1,
-            Outcome::Rejected { code, error } => {
-                applied.rejected.push(Rejected { index, code: (*code).to_owned(), error: error.clone() });
+            Ok(Outcome::Accepted(_)) => applied.accepted += 1,
+            Ok(Outcome::KnownId | Outcome::KnownOffset | Outcome::KnownLine) => applied.duplicates += 1,
+            Err(error) => {
+                let code = "too_many_types".to_owned();
+                applied.rejected.push(Rejected { index, code, error: error.to_string() });
             }
         }
     }

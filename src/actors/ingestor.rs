@@ -19,8 +19,9 @@ use super::messages::{Applied, Erased, EventBatch, ItemChange, Snapshot};
 use super::slot::Slot;
 use super::supervision::{ExitGuard, answers_pings};
 use crate::model::clock::Clock;
+use crate::model::histories::TooManyTypes;
 use crate::model::ids::UserId;
-use crate::store::log::{EventLog, LogError};
+use crate::store::log::{EventLog, LogError, Outcome};
 
 /// How long a caller waits for its batch to be durable.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -74,24 +75,47 @@ impl Ingestor {
         Ok(())
     }
 
-    fn write(&self, group: Group) {
-        let result = self.write_batch(&group.batch);
-        if let Err(error) = &result {
+    fn write(&self, mut group: Group) {
+        group.batch.arrival_ms = self.parts.clock.now_ms();
+        let refused = self.refuse(&mut group.batch);
+        let written = self.write_batch(&group.batch).map(|(outcomes, erased_events)| {
+            let mut outcomes = outcomes.into_iter();
+            let outcome = |refused: Option<TooManyTypes>| match refused {
+                Some(error) => Err(error),
+                None => Ok(outcomes.next().unwrap_or(Outcome::KnownId)),
+            };
+            Written { outcomes: refused.into_iter().map(outcome).collect(), erased_events }
+        });
+        if let Err(error) = &written {
             tracing::error!(%error, events = group.batch.events.len(), "a batch was not taken in");
         }
-        group.answer(&result);
+        group.answer(&written);
     }
 
-    fn write_batch(&self, batch: &EventBatch) -> Result<Written, IngestError> {
+    /// Takes the events out whose type there is no room for; says of each event whether it was.
+    fn refuse(&self, batch: &mut EventBatch) -> Vec<Option<TooManyTypes>> {
+        let types = self.parts.memory.histories.types();
+        let refused: Vec<_> = batch.events.iter().map(|event| types.index(&event.kind).err()).collect();
+        if refused.iter().any(Option::is_some) {
+            let mut keep = refused.iter().map(Option::is_none);
+            batch.events.retain(|_| keep.next().unwrap_or(true));
+            let mut keep = refused.iter().map(Option::is_none);
+            batch.positions.retain(|_| keep.next().unwrap_or(true));
+        }
+        refused
+    }
+
+    /// One durable write, then memory. Answers the outcomes and how many events erasures took out.
+    fn write_batch(&self, batch: &EventBatch) -> Result<(Vec<Outcome>, u64), IngestError> {
         fail::fail_point!("ingestor.before_append");
-        let appended = self.parts.log.append(&batch).map_err(|error| IngestError::Log(error.to_string()))?;
+        let appended = self.parts.log.append(batch).map_err(|error| IngestError::Log(error.to_string()))?;
         fail::fail_point!("ingestor.after_append");
         let mut erased = 0;
         for record in &appended.records {
             erased += self.parts.memory.apply(record);
             fail::fail_point!("ingestor.between_records");
         }
-        Ok(Written { outcomes: appended.outcomes, erased_events: erased })
+        Ok((appended.outcomes, erased))
     }
 
     fn seal_if_due(&self) {
@@ -134,14 +158,11 @@ impl Handler<WorkWaiting> for Ingestor {
         fail::fail_point!("ingestor.handle");
         let Some(taken) = self.parts.queue.lock().take(self.parts.batch) else { return };
         match taken {
-            Taken::Group(mut group) => {
-                group.batch.arrival_ms = self.parts.clock.now_ms();
-                self.write(group);
-            }
+            Taken::Group(group) => self.write(group),
             Taken::Snapshot(answer) => {
-                let snapshot = self.parts.memory.snapshot(self.parts.log.offsets());
+                let offsets = self.parts.log.offsets().map_err(|error| IngestError::Log(error.to_string()));
                 // A caller that gave up needs no snapshot.
-                answer.send(snapshot).ok();
+                answer.send(offsets.map(|offsets| self.parts.memory.snapshot(offsets))).ok();
             }
         }
         self.seal_if_due();
@@ -205,7 +226,7 @@ impl IngestHandle {
     /// # Errors
     /// [`IngestError`].
     pub async fn snapshot(&self) -> Result<Snapshot, IngestError> {
-        self.ask(Work::Snapshot).await
+        self.ask(Work::Snapshot).await?
     }
 
     async fn ask<T>(&self, work: impl FnOnce(oneshot::Sender<T>) -> Work) -> Result<T, IngestError> {

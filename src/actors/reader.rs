@@ -10,12 +10,10 @@ use std::time::Duration;
 use actix::{Actor, AsyncContext, Context, WrapFuture};
 use tokio::sync::{Mutex, mpsc};
 
-use super::errors::IngestError;
 use super::ingestor::IngestHandle;
 use super::messages::{Applied, EventBatch, Position};
-use super::responder::reached_offsets;
 use super::supervision::{ExitGuard, answers_pings};
-use crate::kafka::codec;
+use crate::kafka::codec::decode_events;
 use crate::kafka::producer::Producer;
 use crate::kafka::record::{Record, RecordBatch};
 use crate::model::clock::Clock;
@@ -74,7 +72,7 @@ impl Actor for Reader {
                     },
                 };
                 *parts.in_hand.lock() = Some(batch.clone());
-                parts.take_in(&batch.records).await;
+                parts.take_in(&batch).await;
                 *parts.in_hand.lock() = None;
             }
         };
@@ -84,36 +82,42 @@ impl Actor for Reader {
 
 impl ReaderParts {
     /// Decodes a batch, sends what is unreadable away, and offers the rest until it is durable.
-    async fn take_in(&self, records: &[Record]) {
+    async fn take_in(&self, read: &RecordBatch) {
         fail::fail_point!("reader.take_in");
-        let (batch, sources, unreadable) = self.decode(records);
+        let records = &read.records;
+        if !read.begins.is_empty() {
+            // Alone and first, and only once: set again behind applied records, they would let these in twice.
+            self.offer(EventBatch { begins: read.begins.clone(), ..EventBatch::default() }).await;
+            *self.in_hand.lock() = Some(Arc::new(RecordBatch { begins: Vec::new(), ..read.clone() }));
+        }
+        let (batch, sources, unreadable) = self.decode(read);
         for (record, reason) in unreadable {
             self.bury(record, &reason).await;
         }
-        let applied = loop {
-            match self.ingest.submit_patiently(batch.clone()).await {
-                Ok(applied) => break applied,
-                Err(error) => {
-                    self.say(&error);
-                    tokio::time::sleep(AGAIN).await;
-                }
-            }
-        };
+        let applied = self.offer(batch).await;
         self.bury_rejected(records, &sources, &applied).await;
     }
 
-    fn say(&self, error: &IngestError) {
-        tracing::warn!(%error, "a batch of events is offered again");
+    /// Offers a batch until it is durable and applied.
+    async fn offer(&self, batch: EventBatch) -> Applied {
+        loop {
+            match self.ingest.submit_patiently(batch.clone()).await {
+                Ok(applied) => return applied,
+                Err(error) => tracing::warn!(%error, "a batch of events is offered again"),
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
     }
 
     /// The events of a batch, the record each came from, and the records that hold none with the reason.
-    fn decode<'a>(&self, records: &'a [Record]) -> (EventBatch, Vec<usize>, Vec<(&'a Record, String)>) {
-        let mut batch = EventBatch { offsets: reached_offsets(records), ..EventBatch::default() };
+    fn decode<'a>(&self, read: &'a RecordBatch) -> (EventBatch, Vec<usize>, Vec<(&'a Record, String)>) {
+        let records = &read.records;
+        let mut batch = EventBatch { offsets: read.offsets(), ..EventBatch::default() };
         let mut sources = Vec::with_capacity(records.len());
         let mut unreadable = Vec::new();
         let now_ms = self.clock.now_ms();
         for (source, record) in records.iter().enumerate() {
-            match codec::decode_event(record, self.format, now_ms) {
+            match decode_events(record, self.format, now_ms) {
                 Ok(events) => {
                     let of = |o: &crate::model::manifest::PartitionOffset| {
                         o.partition == record.partition && o.topic == *record.topic
@@ -125,7 +129,7 @@ impl ReaderParts {
                         sources.push(source);
                     }
                 }
-                Err(error) => unreadable.push((record, error.code().to_owned())),
+                Err(error) => unreadable.push((record, error.reason())),
             }
         }
         (batch, sources, unreadable)

@@ -12,15 +12,15 @@ use futures_util::future::join_all;
 use tokio::sync::{Mutex, mpsc};
 
 use super::supervision::{ExitGuard, answers_pings};
-use crate::kafka::codec::{self, Request};
+use crate::kafka::codec::{ReplyBody, decode_request, reply_record};
 use crate::kafka::producer::{OutRecord, Producer};
 use crate::kafka::record::{Record, RecordBatch};
 use crate::kafka::requests::RequestStreamHandle;
 use crate::model::clock::Clock;
-use crate::model::manifest::PartitionOffset;
 use crate::model::serving::recommend::Recommending;
 use crate::model::serving::stats::RequestStats;
 use crate::model::wire::question::Question;
+use crate::model::wire::reply::{RecommendationBody, ScoreBody};
 use crate::settings::WireFormat;
 
 /// After as many crashes over one request it is set aside.
@@ -56,7 +56,7 @@ pub struct ResponderParts {
 #[derive(Clone)]
 pub struct InHand {
     batch: Arc<RecordBatch>,
-    /// The replies made so far, by place in the batch: nothing of what was answered is computed twice.
+    /// The request being answered; a life that follows a crash begins with it.
     at: usize,
     crashes: u32,
 }
@@ -115,7 +115,7 @@ impl ResponderParts {
             tokio::task::yield_now().await;
         }
         join_all(deliveries).await;
-        self.stream.done(reached_offsets(records), in_hand.batch.epoch);
+        self.stream.done_all(&in_hand.batch);
     }
 
     fn reached(&self, place: usize) {
@@ -134,24 +134,27 @@ impl ResponderParts {
         }
         fail::fail_point!("responder.reply");
         let begun = Instant::now();
-        let request = codec::decode_request(record, self.format).map_err(|error| error.code().to_owned())?;
-        let reply = self.compute(record, request, begun).map_err(|error| error.to_string())?;
+        let request = decode_request(record, self.format).map_err(|error| error.reason())?;
+        let now_ms = self.clock.now_ms();
+        let (body, version) = self.compute(&request.question, begun, now_ms);
         let live = self.recommending.live.load();
-        self.stats.record(live.as_deref(), begun.elapsed(), self.clock.now_ms());
-        Ok(reply)
+        self.stats.record(live.as_deref(), begun.elapsed(), now_ms);
+        reply_record(&self.topic, &request, &body, version).map_err(|error| error.to_string())
     }
 
-    fn compute(&self, record: &Record, request: Request, begun: Instant) -> Result<OutRecord, codec::EncodeError> {
-        let now_ms = self.clock.now_ms();
-        let made = |begun: Instant| begun.elapsed().as_secs_f64() * 1000.0;
-        match &request.question {
+    fn compute(&self, question: &Question, begun: Instant, now_ms: i64) -> (ReplyBody, Option<u64>) {
+        let elapsed_ms = || begun.elapsed().as_secs_f64() * 1000.0;
+        match question {
             Question::Recommend(query) => {
                 let answer = self.recommending.recommend(query, now_ms);
-                codec::list_reply(&self.topic, record, &request, answer, made(begun), now_ms)
+                let version = answer.model.as_ref().map(|model| model.version.0);
+                let page = query.skip + answer.items.len();
+                (ReplyBody::List(RecommendationBody::new(answer, elapsed_ms(), now_ms, page)), version)
             }
             Question::Score(query) => {
                 let scores = self.recommending.score(query.user.as_ref(), &query.products, now_ms);
-                codec::score_reply(&self.topic, record, &request, &scores, made(begun))
+                let version = scores.model.as_ref().map(|model| model.version.0);
+                (ReplyBody::Scores(ScoreBody::new(query.products.clone(), &scores, elapsed_ms())), version)
             }
         }
     }
@@ -168,21 +171,4 @@ impl ResponderParts {
             tokio::time::sleep(AGAIN).await;
         }
     }
-}
-
-/// One past the last offset of each partition in the batch.
-pub fn reached_offsets(records: &[Record]) -> Vec<PartitionOffset> {
-    let mut reached: Vec<PartitionOffset> = Vec::new();
-    for record in records {
-        let next = record.offset + 1;
-        match reached.iter_mut().find(|o| o.partition == record.partition && o.topic == *record.topic) {
-            Some(offset) => offset.next = offset.next.max(next),
-            None => reached.push(PartitionOffset {
-                topic: record.topic.to_string(),
-                partition: record.partition,
-                next,
-            }),
-        }
-    }
-    reached
 }

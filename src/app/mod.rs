@@ -20,7 +20,7 @@ use crate::actors::serving::Activated;
 use crate::actors::slot::Slot;
 use crate::actors::trainer::{StopTraining, Trainer};
 use crate::http::readiness::Readiness;
-use crate::http::server::{Running as Http, ServeError, serve};
+use crate::http::server;
 use crate::http::service::{Parts as HttpParts, Service};
 use crate::model::clock::Clock;
 use crate::model::run::RunRecord;
@@ -52,8 +52,11 @@ pub enum StartError {
     #[error("auth: {0}")]
     Keys(#[from] crate::http::auth::KeysError),
     /// The socket.
-    #[error(transparent)]
-    Http(#[from] ServeError),
+    #[error("server: {0}")]
+    Http(#[from] std::io::Error),
+    /// The metric.
+    #[error("gate.metric: {0}")]
+    Gate(String),
     /// A recipe in the settings.
     #[error("training: {0}")]
     Training(#[from] crate::model::artifact::ArtifactError),
@@ -77,7 +80,7 @@ pub struct Running {
     /// Why the process must end, once it must.
     pub fatal: watch::Receiver<Option<String>>,
     readiness: Arc<Readiness>,
-    http: Http,
+    http: server::Stop,
     overseer: Addr<Overseer>,
     trainer_slot: Slot<Trainer>,
     kafka: Option<kafka::Streams>,
@@ -102,7 +105,8 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
     let stats = Arc::new(RequestStats::new(clock.now_ms()));
 
     // The address is known before the first announcement names it.
-    let listener = crate::http::server::bind(&settings.server)?;
+    let listener = server::bind(&settings.server)?;
+    let address = listener.local_addr()?;
     let kafka = kafka::Streams::start(&settings, &clock, &parts, &readiness)?;
     let wiring = children::Wiring {
         parts: &parts,
@@ -110,7 +114,7 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
         activated: activated.clone(),
         stats: stats.clone(),
         kafka: kafka.as_ref(),
-        base_url: public_url(&settings, listener.address()),
+        base_url: public_url(&settings, address),
     };
     let children = children::factories(&wiring)?;
     let board = Arc::new(Board::default());
@@ -139,16 +143,22 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
         loader: Some(Arc::new(ports::Loader(children.registry.clone()))),
         downloads: None,
     })?;
-    let http = serve(service, listener)?;
+    let http = server::serve(actix_web::web::Data::new(service), listener)?;
+    let stopper = http.stopper();
+    actix::spawn(async move {
+        if let Err(error) = http.run().await {
+            tracing::error!(%error, "the HTTP server ended");
+        }
+    });
     Ok(Running {
-        address: http.address(),
+        address,
         recommending: parts.recommending.clone(),
         activated,
         trainer: children.trainer,
         registry: children.registry,
         fatal: fatal_seen,
         readiness,
-        http,
+        http: stopper,
         overseer,
         trainer_slot: children.trainer_slot,
         kafka,
@@ -172,7 +182,7 @@ impl Running {
             if let Some(streams) = kafka {
                 streams.stop(STREAMS).await;
             }
-            http.stop().await;
+            http.drain().await;
             let job = self.trainer_slot.call(StopTraining, JOB).await.ok().flatten();
             if let Some(job) = job {
                 if !job.joined(JOB).await {

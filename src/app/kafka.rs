@@ -1,0 +1,161 @@
+//! Kafka wired up: streams in, the producer out, their actors and their status.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::{Mutex, mpsc};
+
+use super::StartError;
+use super::parts::Parts;
+use crate::actors::reader::{Reader, ReaderParts};
+use crate::actors::releases::Announce;
+use crate::actors::responder::{Responder, ResponderParts};
+use crate::actors::slot::Slot;
+use crate::actors::supervision::{Factory, SlotFactory};
+use crate::http::ports::KafkaStatus;
+use crate::http::readiness::Readiness;
+use crate::kafka::StreamHandle;
+use crate::kafka::broker::BrokerState;
+use crate::kafka::codec::descriptor::announcement;
+use crate::kafka::producer::Producer;
+use crate::kafka::record::RecordBatch;
+use crate::kafka::requests::RequestStreamHandle;
+use crate::kafka::{events, requests, topics};
+use crate::model::clock::Clock;
+use crate::model::manifest::Manifest;
+use crate::model::serving::stats::RequestStats;
+use crate::settings::Settings;
+
+/// Pause before an announcement that was not delivered is sent again.
+const AGAIN: Duration = Duration::from_secs(2);
+
+type Batches = Arc<Mutex<mpsc::Receiver<RecordBatch>>>;
+
+/// The streams of one process.
+pub struct Streams {
+    settings: Arc<Settings>,
+    broker: BrokerState,
+    producer: Arc<Producer>,
+    events: (StreamHandle, Batches),
+    requests: (RequestStreamHandle, Batches),
+    topics: StreamHandle,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Streams {
+    /// Starts the streams where the settings name a broker. A broker that is away is no error.
+    pub fn start(
+        settings: &Arc<Settings>,
+        clock: &Clock,
+        parts: &Parts,
+        readiness: &Readiness,
+    ) -> Result<Option<Self>, StartError> {
+        let kafka = &settings.kafka;
+        if kafka.brokers.is_empty() {
+            return Ok(None);
+        }
+        let broker = BrokerState::new(clock.clone());
+        let topics = topics::ensure(kafka, &broker)?;
+        let producer = Arc::new(Producer::new(kafka, &broker)?);
+        let (events, event_batches) = events::follow(kafka, &parts.log.offsets()?, &broker)?;
+        let (requests, request_batches) = requests::serve(kafka, &broker)?;
+        let seen = broker.clone();
+        readiness.degraded_while("kafka", move || !seen.status().connected);
+        Ok(Some(Self {
+            settings: settings.clone(),
+            broker,
+            producer,
+            events: (events, Arc::new(Mutex::new(event_batches))),
+            requests: (requests, Arc::new(Mutex::new(request_batches))),
+            topics,
+            runtime: tokio::runtime::Handle::current(),
+        }))
+    }
+
+    /// The actors that work on the streams.
+    pub fn factories(&self, parts: &Parts, stats: &Arc<RequestStats>) -> Vec<Box<dyn Factory>> {
+        let kafka = &self.settings.kafka;
+        let reader = ReaderParts {
+            batches: self.events.1.clone(),
+            in_hand: Arc::default(),
+            ingest: parts.ingest.clone(),
+            producer: self.producer.clone(),
+            clock: parts.clock.clone(),
+            format: kafka.events_format,
+        };
+        let responder = ResponderParts {
+            batches: self.requests.1.clone(),
+            in_hand: Arc::default(),
+            stream: self.requests.0.clone(),
+            producer: self.producer.clone(),
+            recommending: parts.recommending.clone(),
+            stats: stats.clone(),
+            clock: parts.clock.clone(),
+            format: kafka.requests_format,
+            topic: Arc::from(kafka.replies_topic.as_str()),
+        };
+        let read = move |guard| Reader::new(reader.clone(), guard);
+        let respond = move |guard| Responder::new(responder.clone(), guard);
+        vec![
+            Box::new(SlotFactory::new("reader", false, Slot::default(), read)),
+            Box::new(SlotFactory::new("responder", false, Slot::default(), respond)),
+        ]
+    }
+
+    /// Announces live versions on the topic of models, each until it is delivered.
+    pub fn announce(&self, base_url: String) -> Announce {
+        let (producer, runtime) = (self.producer.clone(), self.runtime.clone());
+        let topic = self.settings.kafka.models_topic.clone();
+        Arc::new(move |manifest: Arc<Manifest>| {
+            let description = format!("{} fitted on {} events", manifest.recipe.kind, manifest.data.events);
+            let record = announcement(&topic, &base_url, manifest.version.0, &description);
+            let producer = producer.clone();
+            runtime.spawn(async move {
+                while let Err(error) = producer.send(record.clone()).await {
+                    tracing::warn!(%error, "the announcement of a version is sent again");
+                    tokio::time::sleep(AGAIN).await;
+                }
+            });
+        })
+    }
+
+    /// What `/state` shows.
+    pub fn status(&self) -> Arc<dyn KafkaStatus> {
+        Arc::new(Status {
+            broker: self.broker.clone(),
+            events: self.events.0.clone(),
+            requests: self.requests.0.clone(),
+        })
+    }
+
+    /// Reads no more, and waits at most `within` for what is in hand.
+    pub async fn stop(self, within: Duration) {
+        self.topics.stop();
+        self.events.0.stop();
+        self.requests.0.stop();
+        let both = async { self.events.0.ended(within).await & self.requests.0.ended(within).await };
+        if !both.await {
+            tracing::warn!("a stream of Kafka did not end in time and is left");
+        }
+        if !self.producer.flush(within).await {
+            tracing::warn!("not every record was delivered before the stop");
+        }
+    }
+}
+
+struct Status {
+    broker: BrokerState,
+    events: StreamHandle,
+    requests: RequestStreamHandle,
+}
+
+impl KafkaStatus for Status {
+    fn status(&self) -> serde_json::Value {
+        json!({
+            "broker": self.broker.status(),
+            "events": self.events.status(),
+            "requests": self.requests.status(),
+        })
+    }
+}
