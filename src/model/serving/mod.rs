@@ -5,3 +5,4 @@ pub mod ladder;
 pub mod live;
 pub mod query;
 pub mod recommend;
+pub mod stats;
