@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::answer::AnsweredBy;
 use crate::model::catalogue::Catalogue;
+use crate::model::dataset::string_order;
 use crate::model::ids::{ItemIndex, UserId, Version};
 use crate::model::manifest::Manifest;
 use crate::model::recommender::Fitted;
@@ -21,10 +23,12 @@ pub struct LiveModel {
     pub model_of: Vec<u32>,
     /// Rows of the model's user table.
     pub user_rows: HashMap<UserId, u32>,
+    /// Each of the model's items' place in the string order of ids: how equal scores are ordered, as in evaluation.
+    pub id_order: Vec<u32>,
 }
 
 impl LiveModel {
-    /// Binds a loaded model to the catalogue.
+    /// Binds a loaded model to the catalogue. Items of the model that the catalogue has not seen enter it.
     #[must_use]
     pub fn bind(manifest: Arc<Manifest>, fitted: Fitted, catalogue: &Catalogue) -> Self {
         let catalogue_of: Vec<ItemIndex> = fitted.item_ids.iter().map(|id| catalogue.index(id)).collect();
@@ -35,7 +39,8 @@ impl LiveModel {
             }
         }
         let user_rows = fitted.user_ids.iter().cloned().zip(0..).collect();
-        Self { manifest, fitted, catalogue_of, model_of, user_rows }
+        let id_order = string_order(&fitted.item_ids);
+        Self { manifest, fitted, catalogue_of, model_of, user_rows, id_order }
     }
 
     /// The version's number.
@@ -44,9 +49,30 @@ impl LiveModel {
         self.manifest.version
     }
 
-    /// The model's index of a catalogue item.
+    /// The model's index of a catalogue item; none for an item that the model does not know or that came after it.
     #[must_use]
     pub fn model_item(&self, item: ItemIndex) -> Option<u32> {
         self.model_of.get(item.at()).copied().filter(|&known| known != u32::MAX)
+    }
+
+    /// What an answer says of the model.
+    #[must_use]
+    pub fn answered_by(&self) -> AnsweredBy {
+        AnsweredBy {
+            version: self.version(),
+            kind: self.fitted.recommender.kind().to_owned(),
+            events_to_ms: self.manifest.data.events_to_ms,
+            created_ms: self.manifest.created_ms,
+        }
+    }
+
+    /// A model item's place among items of equal score.
+    pub(super) fn order_of(&self, item: u32) -> u32 {
+        self.id_order.get(item as usize).copied().unwrap_or(item)
+    }
+
+    /// The catalogue's index of a model item.
+    pub(super) fn catalogue_item(&self, item: u32) -> Option<ItemIndex> {
+        self.catalogue_of.get(item as usize).copied()
     }
 }

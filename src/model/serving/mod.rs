@@ -1,8 +1,18 @@
 //! From a question to a list: the live model, the histories, the filters and the cold-start ladder.
 
 pub mod answer;
-pub mod ladder;
+mod diversity;
+mod explain;
+mod filter;
+mod gather;
+mod ladder;
+mod list;
 pub mod live;
+mod marks;
+mod past;
 pub mod query;
 pub mod recommend;
 pub mod stats;
+#[cfg(test)]
+mod tests;
+pub mod top_n;

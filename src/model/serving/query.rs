@@ -5,6 +5,12 @@ use crate::model::ids::{ItemId, UserId};
 /// The longest list.
 pub const MAX_N: usize = 1000;
 
+/// The length of a list where none is asked for.
+pub const DEFAULT_N: usize = 10;
+
+/// The most items that earlier pages may have given; the list ends with the page that passes it.
+pub const MAX_SKIP: usize = 100_000;
+
 /// What `/recommend` and the request topic ask, whatever the wire.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Query {

@@ -1,11 +1,23 @@
-//! The path of a question.
+//! The path of a question: past -> the model's scores -> the best that may be shown -> the ladder fills up -> a page.
+//!
+//! Nothing here waits on an actor. The catalogue's guard is held only while items are chosen, never while a model scores.
+
+use std::sync::Arc;
 
 use super::answer::{Answer, Recommended, Scores, Source};
+use super::explain::explain_page;
+use super::filter::{Categories, Filter};
+use super::gather::{fill_taste, with_workspace};
+use super::ladder::Ladder;
+use super::list::{Listed, keeps, listed, zeroed};
 use super::live::LiveModel;
-use super::query::Query;
+use super::past::TypeRules;
+use super::query::{MAX_N, Query};
+use super::top_n::top_n;
 use crate::model::catalogue::Catalogue;
 use crate::model::histories::Histories;
 use crate::model::ids::{ItemId, ItemIndex, UserId};
+use crate::model::recommender::{Acted, Taste};
 
 /// What shapes lists beside the question, from the settings.
 #[derive(Debug, Clone, Default)]
@@ -25,43 +37,140 @@ pub struct ListRules {
 /// Everything that answers are made of, shared by HTTP and Kafka; reading it waits on nobody.
 pub struct Recommending {
     /// The histories.
-    pub histories: std::sync::Arc<Histories>,
+    pub histories: Arc<Histories>,
     /// The catalogue.
-    pub catalogue: std::sync::Arc<Catalogue>,
+    pub catalogue: Arc<Catalogue>,
     /// The live model; the serving actor alone stores into it.
-    pub live: std::sync::Arc<arc_swap::ArcSwapOption<LiveModel>>,
+    pub live: Arc<arc_swap::ArcSwapOption<LiveModel>>,
     /// The rules.
     pub rules: ListRules,
+    pub(super) ladder: Ladder,
+    pub(super) types: TypeRules,
 }
 
 impl Recommending {
+    /// Joins the parts that answers are made of.
+    #[must_use]
+    pub fn new(
+        histories: Arc<Histories>,
+        catalogue: Arc<Catalogue>,
+        live: Arc<arc_swap::ArcSwapOption<LiveModel>>,
+        rules: ListRules,
+    ) -> Self {
+        Self { histories, catalogue, live, rules, ladder: Ladder::default(), types: TypeRules::default() }
+    }
+
     /// Answers a question with the live model.
     #[must_use]
-    pub fn recommend(&self, _query: &Query, _now_ms: i64) -> Answer {
-        todo!()
+    pub fn recommend(&self, query: &Query, now_ms: i64) -> Answer {
+        self.recommend_with(self.live.load().as_deref(), query, now_ms)
     }
 
     /// Answers a question with `model` instead of the live one.
+    ///
+    /// A query's `n` beyond [`MAX_N`] is cut to it. Unknown items, candidates and exclusions are passed over.
     #[must_use]
-    pub fn recommend_with(&self, _model: Option<&LiveModel>, _query: &Query, _now_ms: i64) -> Answer {
-        todo!()
+    pub fn recommend_with(&self, model: Option<&LiveModel>, query: &Query, now_ms: i64) -> Answer {
+        with_workspace(|work| {
+            let asked = self.gather(model, query, now_ms, work);
+            let list = self.list(model, &asked, work);
+            let n = query.n.min(MAX_N);
+            let more = list.len() > query.skip.saturating_add(n);
+            let page: Vec<Listed> = list.into_iter().skip(query.skip).take(n).collect();
+            let mut items = self.named(&page);
+            if query.explain {
+                explain_page(model, &asked, work, &mut items, &page);
+            }
+            Answer { user: query.user.clone(), model: model.map(LiveModel::answered_by), items, more }
+        })
     }
 
     /// Scores given items for a user, whatever was seen.
     #[must_use]
-    pub fn score(&self, _user: Option<&UserId>, _items: &[ItemId], _now_ms: i64) -> Scores {
-        todo!()
+    pub fn score(&self, user: Option<&UserId>, items: &[ItemId], now_ms: i64) -> Scores {
+        let live = self.live.load();
+        let Some(model) = live.as_deref() else { return Scores { model: None, scores: vec![None; items.len()] } };
+        let scores = with_workspace(|work| {
+            let row = self.read_past(Some(model), user, work, false);
+            fill_taste(model, work, &[], now_ms);
+            self.score_known(model, row, &work.taste, items, now_ms)
+        });
+        Scores { model: Some(model.answered_by()), scores: scores.unwrap_or_else(|| vec![None; items.len()]) }
     }
 
-    /// The items most alike to `item`, best first, it left out; trending ones where the model knows nothing of it.
+    /// The items most alike to `item`, best first, it left out. Where the model knows nothing of it, or too little, the
+    /// ladder fills up: trending, then popular, then newest.
     #[must_use]
-    pub fn similar(&self, _item: ItemIndex, _n: usize, _categories: &[String], _now_ms: i64) -> Vec<Recommended> {
-        todo!()
+    pub fn similar(&self, item: ItemIndex, n: usize, categories: &[String], now_ms: i64) -> Vec<Recommended> {
+        let (n, categories) = (n.min(MAX_N), Categories::new(categories));
+        let live = self.live.load();
+        let list = with_workspace(|work| {
+            work.left_out.clear(self.catalogue.len());
+            work.left_out.insert(item);
+            let mut list = Vec::new();
+            if let Some((model, known)) = live.as_deref().and_then(|model| Some((model, model.model_item(item)?))) {
+                zeroed(&mut work.likeness, model.fitted.recommender.items());
+                if model.fitted.recommender.similar(known, &mut work.likeness) {
+                    let entries = self.catalogue.entries();
+                    let filter = Filter { entries: &entries, categories: &categories, now_ms };
+                    let keep = |other| keeps(model, &filter, &work.left_out, other);
+                    let alike = top_n(&work.likeness, n, |other| model.order_of(other), keep);
+                    // What is not alike is not said to be.
+                    list.extend(listed(model, Source::Similar, alike).filter(|listed| listed.score > 0.0));
+                }
+            }
+            self.fill(&mut list, None, &categories, n, now_ms, work);
+            list
+        });
+        self.named(&list)
     }
 
-    /// The first of one rung of the ladder: `Trending`, `Popular` or `Newest`.
+    /// The first of one rung of the ladder: `Trending`, `Popular` or `Newest`; empty for another source.
     #[must_use]
-    pub fn rung(&self, _rung: Source, _n: usize, _categories: &[String], _now_ms: i64) -> Vec<Recommended> {
-        todo!()
+    pub fn rung(&self, rung: Source, n: usize, categories: &[String], now_ms: i64) -> Vec<Recommended> {
+        let categories = Categories::new(categories);
+        let orders = self.ladder.orders(&self.catalogue, &self.histories, now_ms, self.rules.generation_ms);
+        let list: Vec<Listed> = {
+            let entries = self.catalogue.entries();
+            let filter = Filter { entries: &entries, categories: &categories, now_ms };
+            let kept = orders.rung(rung).iter().filter(|(item, _)| filter.keeps(*item));
+            kept.take(n.min(MAX_N)).map(|&(item, score)| Listed { item, score, source: rung }).collect()
+        };
+        self.named(&list)
+    }
+
+    fn score_known(
+        &self,
+        model: &LiveModel,
+        row: Option<u32>,
+        taste: &[Acted],
+        items: &[ItemId],
+        now_ms: i64,
+    ) -> Option<Vec<Option<f32>>> {
+        let recommender = &model.fitted.recommender;
+        if recommender.personal() && taste.is_empty() && row.is_none() {
+            return None;
+        }
+        let known: Vec<Option<u32>> =
+            items.iter().map(|id| self.catalogue.known(id).and_then(|item| model.model_item(item))).collect();
+        let asked: Vec<u32> = known.iter().copied().flatten().collect();
+        let mut scores = vec![0.0; asked.len()];
+        let taste = Taste { user: row, history: taste, now_ms };
+        if !recommender.score_some(&taste, &asked, &mut scores) {
+            return None;
+        }
+        let mut scores = scores.into_iter();
+        let score = |known: Option<u32>| known.and_then(|_| scores.next()).filter(|score| score.is_finite());
+        Some(known.into_iter().map(score).collect())
+    }
+
+    /// The items with their ids.
+    fn named(&self, list: &[Listed]) -> Vec<Recommended> {
+        let entries = self.catalogue.entries();
+        let named = |listed: &Listed| {
+            let id = entries.get(listed.item.at())?.id.clone();
+            Some(Recommended { id, score: listed.score, source: listed.source, reason: None })
+        };
+        list.iter().filter_map(named).collect()
     }
 }

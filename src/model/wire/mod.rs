@@ -1,6 +1,7 @@
 //! JSON bodies that HTTP and Kafka share: events and questions in, lists and scores out.
 
 pub mod event;
+mod fields;
 pub mod question;
 pub mod reply;
 
@@ -14,4 +15,12 @@ pub struct BodyError {
     pub code: &'static str,
     /// What is wrong and what to send instead.
     pub message: String,
+}
+
+impl BodyError {
+    /// An error in the field `field`.
+    #[must_use]
+    pub fn at(field: &str, code: &'static str, message: impl Into<String>) -> Self {
+        Self { field: Some(field.to_owned()), code, message: message.into() }
+    }
 }

@@ -1,9 +1,13 @@
 //! The bodies of answers.
 
+use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
+use xxhash_rust::xxh3::xxh3_64;
 
+use super::BodyError;
 use crate::model::ids::{ItemId, UserId};
-use crate::model::serving::answer::{Answer, Scores, Source};
+use crate::model::serving::answer::{Answer, AnsweredBy, Recommended, Scores, Source};
+use crate::model::serving::query::MAX_SKIP;
 
 /// `{"recommendation_id","user","model","items","execution","next"?}`.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
@@ -76,15 +80,201 @@ pub struct PredictionBody {
 impl RecommendationBody {
     /// The body of an answer made at `now_ms` in `execution_ms`; `page` is how many items the pages up to this one gave.
     #[must_use]
-    pub fn new(_answer: Answer, _execution_ms: f64, _now_ms: i64, _page: usize) -> Self {
-        todo!()
+    pub fn new(answer: Answer, execution_ms: f64, now_ms: i64, page: usize) -> Self {
+        let version = answer.model.as_ref().map_or(0, |model| model.version.0);
+        Self {
+            recommendation_id: format!("{version}-{:016x}", rand::random::<u64>()),
+            user: answer.user,
+            model: answer.model.map(|model| ModelBody::new(model, now_ms)),
+            items: answer.items.into_iter().map(ItemBody::from).collect(),
+            execution: execution_ms,
+            next: (answer.more && page <= MAX_SKIP).then(|| next_token(page)),
+        }
+    }
+}
+
+impl ModelBody {
+    /// The model as it is at `now_ms`.
+    #[must_use]
+    pub fn new(model: AnsweredBy, now_ms: i64) -> Self {
+        Self {
+            version: model.version.0,
+            kind: model.kind,
+            events_to: model.events_to_ms.and_then(rfc3339),
+            age_seconds: now_ms.saturating_sub(model.created_ms).max(0) as f64 / 1000.0,
+        }
+    }
+}
+
+impl From<Recommended> for ItemBody {
+    fn from(item: Recommended) -> Self {
+        Self { id: item.id, score: item.score, source: item.source, reason: item.reason }
     }
 }
 
 impl ScoreBody {
     /// The body of scores for `products`, made in `execution_ms`.
     #[must_use]
-    pub fn new(_products: Vec<ItemId>, _scores: &Scores, _execution_ms: f64) -> Self {
-        todo!()
+    pub fn new(products: Vec<ItemId>, scores: &Scores, execution_ms: f64) -> Self {
+        let model = scores.model.as_ref().map_or_else(|| "ouzel".to_owned(), |by| format!("ouzel {}", by.version));
+        let predictions = scores.scores.iter().copied().chain(std::iter::repeat(None));
+        let products =
+            products.into_iter().zip(predictions).map(|(product, prediction)| PredictionBody { product, prediction });
+        Self { model, execution: execution_ms, products: products.collect() }
+    }
+}
+
+/// The version that a `recommendation_id` names; none where no version answered, or where it is none of ours.
+#[must_use]
+pub fn version_of(recommendation_id: &str) -> Option<u64> {
+    let (version, random) = recommendation_id.split_once('-')?;
+    let ours = is_hex(random, 16) && version.bytes().all(|byte| byte.is_ascii_digit());
+    if ours { version.parse().ok().filter(|&version| version > 0) } else { None }
+}
+
+/// The token of the page after the first `given` items.
+#[must_use]
+pub fn next_token(given: usize) -> String {
+    format!("{given:x}-{:04x}", check_digits(given))
+}
+
+/// How many items the pages before the one that `next` names gave.
+///
+/// # Errors
+/// [`BodyError`] at `next` where it is no token of [`next_token`].
+pub fn given_of(next: &str) -> Result<usize, BodyError> {
+    let read = || {
+        let (given, check) = next.split_once('-')?;
+        let given = usize::from_str_radix(given, 16).ok().filter(|&given| (1..=MAX_SKIP).contains(&given))?;
+        // Also refuses other spellings of the same number.
+        (next_token(given) == next && is_hex(check, 4)).then_some(given)
+    };
+    read().ok_or_else(|| BodyError::at("next", "bad_next", "must be the next of the answer before, as it was given"))
+}
+
+/// Tells a token that was cut or made up from one that was given.
+fn check_digits(given: usize) -> u16 {
+    (xxh3_64(&(given as u64).to_le_bytes()) & 0xffff) as u16
+}
+
+fn is_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn rfc3339(ms: i64) -> Option<String> {
+    DateTime::from_timestamp_millis(ms).map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ids::Version;
+    use proptest::prelude::*;
+
+    fn by(version: u64) -> AnsweredBy {
+        let events_to_ms = Some(1_769_860_800_000);
+        AnsweredBy { version: Version(version), kind: "ease".to_owned(), events_to_ms, created_ms: 1_769_860_860_000 }
+    }
+
+    #[test]
+    fn the_body_of_a_list() {
+        let items = vec![
+            Recommended { id: "a".parse().unwrap(), score: 0.18, source: Source::Personal, reason: None },
+            Recommended {
+                id: "7".parse().unwrap(),
+                score: 3.0,
+                source: Source::Trending,
+                reason: Some("taken often lately".to_owned()),
+            },
+        ];
+        let answer = Answer { user: Some("25".parse().unwrap()), model: Some(by(7)), items, more: true };
+        let mut body = RecommendationBody::new(answer, 0.08, 1_769_860_861_500, 2);
+        assert_eq!(version_of(&body.recommendation_id), Some(7));
+        body.recommendation_id = "7-…".to_owned();
+        insta::assert_json_snapshot!(body, @r#"
+        {
+          "recommendation_id": "7-…",
+          "user": "25",
+          "model": {
+            "version": 7,
+            "kind": "ease",
+            "events_to": "2026-01-31T12:00:00Z",
+            "age_seconds": 1.5
+          },
+          "items": [
+            {
+              "id": "a",
+              "score": 0.18,
+              "source": "personal"
+            },
+            {
+              "id": "7",
+              "score": 3.0,
+              "source": "trending",
+              "reason": "taken often lately"
+            }
+          ],
+          "execution": 0.08,
+          "next": "2-e243"
+        }
+        "#);
+    }
+
+    #[test]
+    fn the_body_of_a_list_before_the_first_version() {
+        let mut body = RecommendationBody::new(Answer { user: None, model: None, items: vec![], more: false }, 0.5, 0, 0);
+        assert_eq!(version_of(&body.recommendation_id), None);
+        body.recommendation_id = "0-…".to_owned();
+        insta::assert_json_snapshot!(body, @r#"
+        {
+          "recommendation_id": "0-…",
+          "user": null,
+          "model": null,
+          "items": [],
+          "execution": 0.5
+        }
+        "#);
+    }
+
+    #[test]
+    fn the_body_of_scores() {
+        let scores = Scores { model: Some(by(7)), scores: vec![Some(0.18), None] };
+        let products: Vec<ItemId> = vec!["1".parse().unwrap(), "2".parse().unwrap()];
+        insta::assert_json_snapshot!(ScoreBody::new(products.clone(), &scores, 0.08), @r#"
+        {
+          "model": "ouzel 7",
+          "execution": 0.08,
+          "products": [
+            {
+              "product": "1",
+              "prediction": 0.18
+            },
+            {
+              "product": "2",
+              "prediction": null
+            }
+          ]
+        }
+        "#);
+        let none = Scores { model: None, scores: vec![None, None] };
+        let body = ScoreBody::new(products, &none, 0.08);
+        assert_eq!((body.model.as_str(), body.products.len()), ("ouzel", 2));
+    }
+
+    #[test]
+    fn ids_and_tokens_that_are_not_ours_are_told_apart() {
+        for id in ["", "7", "7-", "-5f3a5f3a5f3a5f3a", "x-5f3a5f3a5f3a5f3a", "7-xyz", "+7-5f3a5f3a5f3a5f3a"] {
+            assert_eq!(version_of(id), None, "{id}");
+        }
+        for token in ["", "a", "a-", "-0000", "0-0000", "00a-0000", "a-0000", "fffffffff-0000", "é-é"] {
+            assert_eq!(given_of(token).unwrap_err().field.as_deref(), Some("next"), "{token}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_token_gives_back_the_count(given in 1..=MAX_SKIP) {
+            prop_assert_eq!(given_of(&next_token(given)), Ok(given));
+        }
     }
 }

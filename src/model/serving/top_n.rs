@@ -1,0 +1,186 @@
+//! The first N of a slice of scores, exactly.
+//!
+//! One pass with the score that must be beaten at hand: blocks in which nothing reaches it are passed over by one
+//! comparison per score, which the compiler turns into vector code, and the filter is asked only for what reaches it.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+/// Scores looked at between two branches.
+const BLOCK: usize = 32;
+
+/// One place of a list while it is sought.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ranked {
+    /// The item's index, as the scores have it.
+    pub item: u32,
+    /// Its score, finite.
+    pub score: f32,
+    /// Its place among equals.
+    order: u32,
+}
+
+/// The greater is the worse, so that a heap has the worst at its root.
+impl Ord for Ranked {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.score.total_cmp(&self.score).then(self.order.cmp(&other.order)).then(self.item.cmp(&other.item))
+    }
+}
+
+impl PartialOrd for Ranked {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Eq for Ranked {}
+
+/// The best `n` of `scores`, best first, of those for which `keep` holds; the item is the place in the slice.
+///
+/// Equal scores are ordered by `order_of(item)`, then by item. Scores that are not finite never enter. `keep` is called
+/// only for items that would enter the list as it is when the pass reaches them.
+pub fn top_n(scores: &[f32], n: usize, order_of: impl Fn(u32) -> u32, keep: impl FnMut(u32) -> bool) -> Vec<Ranked> {
+    let mut best = Best::new(n.min(scores.len()), order_of, keep);
+    let mut first = 0_u32;
+    for block in scores.chunks(BLOCK) {
+        // No early exit inside a block: it would keep the loop from being vectorised.
+        if block.iter().fold(false, |reached, &score| reached | (score >= best.to_reach)) {
+            for (item, &score) in (first..).zip(block) {
+                best.offer(item, score);
+            }
+        }
+        first = first.saturating_add(BLOCK as u32);
+    }
+    best.into_list()
+}
+
+/// As [`top_n`], of the items `items` alone, whose scores are `scores` in the same order.
+pub fn top_n_of(
+    items: &[u32],
+    scores: &[f32],
+    n: usize,
+    order_of: impl Fn(u32) -> u32,
+    keep: impl FnMut(u32) -> bool,
+) -> Vec<Ranked> {
+    let mut best = Best::new(n.min(items.len()), order_of, keep);
+    for (&item, &score) in items.iter().zip(scores) {
+        best.offer(item, score);
+    }
+    best.into_list()
+}
+
+struct Best<Order, Keep> {
+    n: usize,
+    heap: BinaryHeap<Ranked>,
+    /// The score that an item must reach to enter; NaN compares false with it.
+    to_reach: f32,
+    order_of: Order,
+    keep: Keep,
+}
+
+impl<Order: Fn(u32) -> u32, Keep: FnMut(u32) -> bool> Best<Order, Keep> {
+    fn new(n: usize, order_of: Order, keep: Keep) -> Self {
+        let to_reach = if n == 0 { f32::INFINITY } else { f32::MIN };
+        Self { n, heap: BinaryHeap::with_capacity(n), to_reach, order_of, keep }
+    }
+
+    #[inline]
+    fn offer(&mut self, item: u32, score: f32) {
+        if score >= self.to_reach && score <= f32::MAX {
+            self.enter(item, score);
+        }
+    }
+
+    #[inline(never)]
+    fn enter(&mut self, item: u32, score: f32) {
+        // Adding zero makes -0.0 equal to 0.0, as they are for everybody but `total_cmp`.
+        let ranked = Ranked { item, score: score + 0.0, order: (self.order_of)(item) };
+        if self.heap.len() < self.n {
+            if (self.keep)(item) {
+                self.heap.push(ranked);
+            }
+        } else if let Some(mut worst) = self.heap.peek_mut()
+            && ranked < *worst
+            && (self.keep)(item)
+        {
+            *worst = ranked;
+        }
+        if self.heap.len() == self.n {
+            self.to_reach = self.heap.peek().map_or(self.to_reach, |worst| worst.score);
+        }
+    }
+
+    fn into_list(self) -> Vec<Ranked> {
+        self.heap.into_sorted_vec()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What everybody understands by it.
+    fn by_sorting(scores: &[f32], n: usize, order: &[u32], kept: &[bool]) -> Vec<(u32, f32)> {
+        let mut all: Vec<u32> =
+            (0..scores.len() as u32).filter(|&i| scores[i as usize].is_finite() && kept[i as usize]).collect();
+        all.sort_by(|&a, &b| {
+            let (a, b) = (a as usize, b as usize);
+            scores[b].partial_cmp(&scores[a]).unwrap().then(order[a].cmp(&order[b])).then(a.cmp(&b))
+        });
+        all.into_iter().take(n).map(|item| (item, scores[item as usize])).collect()
+    }
+
+    fn plain(list: Vec<Ranked>) -> Vec<(u32, f32)> {
+        list.into_iter().map(|ranked| (ranked.item, ranked.score)).collect()
+    }
+
+    fn score() -> impl Strategy<Value = f32> {
+        // Few values, so that equal scores are common.
+        prop_oneof![
+            6 => (-3..4_i8).prop_map(f32::from),
+            4 => -1e3_f32..1e3,
+            1 => prop::sample::select(vec![f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.0, f32::MAX, f32::MIN]),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn it_equals_a_full_sort(
+            rows in prop::collection::vec((score(), any::<u32>(), prop::bool::weighted(0.7)), 0..300),
+            n in 0..80_usize,
+        ) {
+            let scores: Vec<f32> = rows.iter().map(|row| row.0).collect();
+            let order: Vec<u32> = rows.iter().map(|row| row.1).collect();
+            let kept: Vec<bool> = rows.iter().map(|row| row.2).collect();
+            let expected = by_sorting(&scores, n, &order, &kept);
+            let list = top_n(&scores, n, |item| order[item as usize], |item| kept[item as usize]);
+            prop_assert_eq!(plain(list), expected.clone());
+            let items: Vec<u32> = (0..scores.len() as u32).collect();
+            let list = top_n_of(&items, &scores, n, |item| order[item as usize], |item| kept[item as usize]);
+            prop_assert_eq!(plain(list), expected);
+        }
+    }
+
+    #[test]
+    fn the_filter_is_asked_only_for_what_would_enter() {
+        let scores: Vec<f32> = (0..10_000_u16).rev().map(f32::from).collect();
+        let mut asked = 0;
+        let list = top_n(
+            &scores,
+            10,
+            |item| item,
+            |_| {
+                asked += 1;
+                true
+            },
+        );
+        assert_eq!((list.len(), asked), (10, 10));
+    }
+
+    #[test]
+    fn equal_scores_go_by_the_order_given() {
+        let list = top_n(&[1.0; 4], 2, |item| [3, 1, 2, 0][item as usize], |_| true);
+        assert_eq!(plain(list), [(3, 1.0), (1, 1.0)]);
+    }
+}
