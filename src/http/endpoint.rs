@@ -73,6 +73,7 @@ impl Endpoint {
     }
 
     /// The path and the methods.
+    #[cfg(test)]
     pub const fn plan(&self) -> &Plan {
         &self.plan
     }

@@ -37,6 +37,8 @@ mod sse;
 mod state;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod tf_serving;
 mod tf_tensors;
 mod times;

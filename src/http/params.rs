@@ -22,7 +22,7 @@ impl Params {
     /// # Errors
     /// 400 naming a parameter that is not known.
     pub fn read(query: &str, known: &[&str]) -> Result<Self, ApiError> {
-        let pairs: Vec<(String, String)> = web::Query::from_query(query)
+        let pairs = web::Query::<Vec<(String, String)>>::from_query(query)
             .map_err(|_| ApiError::new(Kind::Invalid, "the query cannot be read: write it as name=value&name=value"))?
             .into_inner();
         if let Some((name, _)) = pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {
