@@ -12,6 +12,7 @@ mod marks;
 mod past;
 pub mod query;
 pub mod recommend;
+pub mod stats;
 #[cfg(test)]
 mod tests;
 pub mod top_n;

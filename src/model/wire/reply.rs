@@ -222,7 +222,8 @@ mod tests {
 
     #[test]
     fn the_body_of_a_list_before_the_first_version() {
-        let mut body = RecommendationBody::new(Answer { user: None, model: None, items: vec![], more: false }, 0.5, 0, 0);
+        let mut body =
+            RecommendationBody::new(Answer { user: None, model: None, items: vec![], more: false }, 0.5, 0, 0);
         assert_eq!(version_of(&body.recommendation_id), None);
         body.recommendation_id = "0-…".to_owned();
         insta::assert_json_snapshot!(body, @r#"

@@ -1,0 +1,126 @@
+//! The layer around each endpoint: keys, calls from other sites' pages, admission, panics, figures and audit lines.
+
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::time::Instant;
+
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::{Method, Uri, header};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpRequest, web};
+use futures_util::FutureExt;
+
+use super::auth::{Caller, Scope};
+use super::edge::REQUEST_ID;
+use super::errors::{ApiError, Kind};
+use super::service::Service;
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody.
+    Open,
+    /// Whoever has a key of this scope, where keys are set.
+    Needs(Scope),
+}
+
+/// What an endpoint asks of its callers.
+#[derive(Debug)]
+pub struct Plan {
+    /// The path, as figures name it.
+    pub path: &'static str,
+    /// Its methods.
+    pub methods: Vec<(Method, Access)>,
+    /// Whether a request takes a permit.
+    pub admitted: bool,
+}
+
+impl Plan {
+    /// Who may call it by this method; none where it has no such method.
+    pub fn access(&self, method: &Method) -> Option<Access> {
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        self.methods.iter().find(|(known, _)| known == method).map(|&(_, access)| access)
+    }
+}
+
+/// Lets a request through to the endpoint's handler.
+pub async fn gate(plan: Rc<Plan>, request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse, Error> {
+    let started = Instant::now();
+    let inner = request.request().clone();
+    let method = request.method().clone();
+    let Some(service) = inner.app_data::<web::Data<Service>>().cloned() else {
+        return Ok(ServiceResponse::from_err(ApiError::internal(), inner));
+    };
+    let response = match check(&plan, &service, &inner) {
+        Err(error) => ServiceResponse::from_err(error, inner),
+        Ok(permit) => {
+            let answered = AssertUnwindSafe(async move { next.call(request).await }).catch_unwind().await;
+            drop(permit);
+            match answered {
+                Ok(Ok(response)) => response,
+                Ok(Err(error)) => ServiceResponse::from_err(error, inner),
+                Err(panic) => {
+                    let message = panic_text(panic.as_ref());
+                    tracing::error!(request_id = request_id(&inner), path = plan.path, message, "a handler panicked");
+                    ServiceResponse::from_err(ApiError::internal(), inner)
+                }
+            }
+        }
+    };
+    service.metrics.record(plan.path, &method, response.status(), started.elapsed());
+    Ok(response)
+}
+
+fn check(
+    plan: &Plan,
+    service: &Service,
+    request: &HttpRequest,
+) -> Result<Option<tokio::sync::OwnedSemaphorePermit>, ApiError> {
+    let Some(access) = plan.access(request.method()) else { return Ok(None) };
+    let safe = request.method() == Method::GET || request.method() == Method::HEAD;
+    if let Access::Needs(scope) = access {
+        let keyring = service.keyring();
+        let caller = keyring.check(request.headers(), scope)?;
+        // A page of another site can make a browser send a request, but never a key's header.
+        if !safe && keyring.is_open() && from_another_site(request) {
+            return Err(ApiError::new(Kind::Forbidden, "pages of other sites may not call this service"));
+        }
+        if !safe && scope == Scope::Admin {
+            audit(request, &caller);
+        }
+    }
+    if plan.admitted { service.admission.admit().map(Some) } else { Ok(None) }
+}
+
+fn audit(request: &HttpRequest, caller: &Caller) {
+    tracing::info!(
+        target: "ouzel::audit",
+        request_id = request_id(request),
+        caller = %caller.0,
+        method = %request.method(),
+        path = request.path(),
+        "administration"
+    );
+}
+
+/// Whether a browser says that the page behind the request is another site's.
+fn from_another_site(request: &HttpRequest) -> bool {
+    let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    if let Some(site) = text("sec-fetch-site") {
+        return !matches!(site, "same-origin" | "none");
+    }
+    let Some(origin) = text(header::ORIGIN.as_str()) else { return false };
+    let host = text(header::HOST.as_str());
+    let origin_host = origin.parse::<Uri>().ok().and_then(|uri| uri.authority().map(ToString::to_string));
+    origin_host.as_deref() != host
+}
+
+fn request_id(request: &HttpRequest) -> &str {
+    request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok()).unwrap_or("-")
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
+}

@@ -1,0 +1,136 @@
+//! The OpenAPI document, at `/openapi.json` and from `ouzel openapi`.
+
+use std::collections::BTreeMap;
+
+use actix_web::HttpResponse;
+use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, OpenApi, Ref, RefOr};
+use utoipa::{IntoResponses, Modify, OpenApi as _};
+
+use super::errors::{PROBLEM_JSON, Problem};
+use super::{
+    dead_letters, docs, events, health, items, lists, live, metrics, recommend, recommend_bulk, runs, schedule, score,
+    state, tf_serving, users, versions,
+};
+
+/// The body of `POST /recommend`, for the documentation.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "describes a body that the wire reads field by field")]
+pub struct RecommendPut {
+    /// For whom; a text of 1 to 256 bytes or an integer.
+    user: Option<String>,
+    /// A session or cart, oldest first.
+    #[schema(max_items = 10_000)]
+    items: Option<Vec<String>>,
+    /// How many; 10 where absent.
+    #[schema(minimum = 1, maximum = 1000)]
+    n: Option<usize>,
+    /// Ranks only these.
+    #[schema(max_items = 10_000)]
+    candidates: Option<Vec<String>>,
+    /// Leaves these out.
+    #[schema(max_items = 10_000)]
+    exclude: Option<Vec<String>>,
+    /// Keeps only items of at least one of these.
+    #[schema(max_items = 10_000)]
+    categories: Option<Vec<String>>,
+    /// 0 (relevance alone) to 1.
+    #[schema(minimum = 0, maximum = 1)]
+    diversity: Option<f32>,
+    /// Leaves seen items in.
+    include_seen: Option<bool>,
+    /// Says why each item is there.
+    explain: Option<bool>,
+    /// The `next` of the page before.
+    next: Option<String>,
+}
+
+/// The body of `POST /v1/score`, for the documentation.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "describes a body that the wire reads field by field")]
+pub struct ScorePut {
+    /// For whom; a text of 1 to 256 bytes or an integer.
+    user: Option<String>,
+    /// The products.
+    #[schema(min_items = 1, max_items = 10_000)]
+    products: Vec<String>,
+}
+
+/// One event, for the documentation.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "describes a body that the wire reads field by field")]
+pub struct EventPut {
+    /// Who acted; a text of 1 to 256 bytes or an integer.
+    user: String,
+    /// On what; a text of 1 to 256 bytes or an integer.
+    item: String,
+    /// What was done.
+    #[schema(default = "purchase")]
+    r#type: Option<String>,
+    /// How much of it.
+    #[schema(default = 1.0)]
+    value: Option<f64>,
+    /// When: RFC 3339, or seconds (below 10^11) or milliseconds of the epoch; absent: its arrival.
+    timestamp: Option<String>,
+    /// By which a second sending is known.
+    id: Option<String>,
+    /// The recommendation that led to it.
+    recommendation_id: Option<String>,
+}
+
+/// Every status that means an error: a problem document.
+pub struct Refused;
+
+impl IntoResponses for Refused {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let problem = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
+        let response = ResponseBuilder::new()
+            .description("A problem document; `field` names what was wrong where it was a field or parameter")
+            .content(PROBLEM_JSON, problem)
+            .build();
+        BTreeMap::from([("default".to_owned(), response.into())])
+    }
+}
+
+struct Keys;
+
+impl Modify for Keys {
+    fn modify(&self, document: &mut OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        components.add_security_scheme("key", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-API-Key"))));
+    }
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "Ouzel", description = "A streaming recommender. Errors are problem documents (RFC 9457); every answer carries `X-Request-ID`."),
+    modifiers(&Keys),
+    security((), ("bearer" = []), ("key" = [])),
+    components(schemas(Problem)),
+    paths(
+        recommend::get, recommend::get_for_user, recommend::post, recommend::post_v1, recommend_bulk::post, score::post,
+        items::get, items::put, items::delete, items::similar, lists::popular, lists::trending, events::post, users::get,
+        users::delete, versions::list, versions::show, versions::promote, versions::rollback, versions::download,
+        runs::list, runs::start, runs::show, runs::cancel, runs::events, schedule::get, schedule::put, live::get,
+        state::get, dead_letters::list, dead_letters::replay, health::live, health::ready, metrics::metrics,
+        tf_serving::status, tf_serving::status_of_version, tf_serving::metadata, tf_serving::metadata_of_version,
+        tf_serving::predict, tf_serving::predict_by_version, get, docs::page, docs::index,
+    )
+)]
+struct Document;
+
+/// The document.
+#[must_use]
+pub fn document() -> OpenApi {
+    Document::openapi()
+}
+
+/// `GET /openapi.json`.
+#[utoipa::path(get, path = "/openapi.json", tag = "service",
+    responses((status = 200, description = "This document", body = Object), Refused))]
+pub async fn get() -> HttpResponse {
+    HttpResponse::Ok().json(document())
+}

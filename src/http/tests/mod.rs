@@ -1,0 +1,6 @@
+//! The service as callers see it: what every answer has, who is let in, what is refused and how.
+
+mod access;
+mod answers;
+mod problems;
+mod server;
