@@ -4,3 +4,4 @@
 pub mod model;
 pub mod settings;
 pub mod actors;
+pub mod store;

@@ -2,31 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::event::Event;
-use crate::model::ids::{ItemId, UserId, Version};
-use crate::model::item::ItemData;
-use crate::model::manifest::{Manifest, PartitionOffset};
+use crate::model::ids::{UserId, Version};
+use crate::model::manifest::Manifest;
 use crate::model::run::{RunRecord, RunStatus};
-
-/// Events with where they came from, to be written and applied as one.
-#[derive(Debug, Clone, Default)]
-pub struct EventBatch {
-    /// The events, in order.
-    pub events: Vec<Event>,
-    /// Where each event stood in Kafka; empty for events that came otherwise.
-    pub positions: Vec<Position>,
-    /// The offsets that are reached once this batch is durable, dead letters counted in.
-    pub offsets: Vec<PartitionOffset>,
-}
-
-/// A record's place in Kafka. `topic` is an index into the batch's `offsets`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Position {
-    /// Index into [`EventBatch::offsets`].
-    pub partition: usize,
-    /// The record's offset.
-    pub offset: i64,
-}
+pub use crate::store::log::batch::{EventBatch, ImportMark, ItemChange, Position};
 
 /// What became of a batch. All of it is durable and visible to the next request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -48,15 +27,6 @@ pub struct Rejected {
     pub code: String,
     /// The reason, with the field.
     pub error: String,
-}
-
-/// A change of item data.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ItemChange {
-    /// Of which item.
-    pub item: ItemId,
-    /// What it is now; none: deleted.
-    pub data: Option<ItemData>,
 }
 
 /// How much of a user was erased.
