@@ -160,8 +160,10 @@ fn records(batch: &EventBatch, outcomes: Vec<Outcome>, first: u64) -> Appended {
     let accepted = outcomes.len() as u64 - duplicates;
     let new = batch.events.iter().zip(&outcomes).filter(|(_, outcome)| matches!(outcome, Outcome::Accepted(_)));
     let events = new.map(|(event, _)| Change::Event { event: event.clone(), arrival_ms });
-    let items = batch.items.iter().map(|change| {
-        Change::Item { item: change.item.clone(), data: change.data.clone(), arrival_ms }
+    let items = batch.items.iter().map(|change| Change::Item {
+        item: change.item.clone(),
+        data: change.data.clone(),
+        arrival_ms,
     });
     let erased = batch.erased.iter().map(|user| Change::Erased { user: user.clone() });
     let changes = events.chain(items).chain(erased);

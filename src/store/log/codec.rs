@@ -167,8 +167,7 @@ impl<'a> Bytes<'a> {
         if &**kind != text {
             *kind = Arc::from(text);
         }
-        let timestamp_ms =
-            if flags & HAS_TIME == 0 { None } else { Some(i64::from_le_bytes(self.array()?)) };
+        let timestamp_ms = if flags & HAS_TIME == 0 { None } else { Some(i64::from_le_bytes(self.array()?)) };
         let id = if flags & HAS_ID == 0 { None } else { Some(Arc::from(self.text()?)) };
         let recommendation_id = if flags & HAS_RECOMMENDATION == 0 { None } else { Some(Arc::from(self.text()?)) };
         Ok(Event { user, item, kind: kind.clone(), value, timestamp_ms, id, recommendation_id })
@@ -183,7 +182,15 @@ pub(super) mod tests {
     /// Any event that passes the checks, of few users and items.
     pub fn any_event() -> impl Strategy<Value = Event> {
         let label = || proptest::option::of("[a-zé]{1,6}").prop_map(|text| text.map(Arc::from));
-        ("u[0-9]", "i[0-9]{1,2}", "purchase|view|ü", -9.0_f32..9.0, proptest::option::of(631_152_000_000_i64..2_000_000_000_000), label(), label())
+        (
+            "u[0-9]",
+            "i[0-9]{1,2}",
+            "purchase|view|ü",
+            -9.0_f32..9.0,
+            proptest::option::of(631_152_000_000_i64..2_000_000_000_000),
+            label(),
+            label(),
+        )
             .prop_map(|(user, item, kind, value, timestamp_ms, id, recommendation_id)| Event {
                 user: user.parse().unwrap(),
                 item: item.parse().unwrap(),
@@ -207,7 +214,7 @@ pub(super) mod tests {
         fn any_changed_byte_is_noticed(events in proptest::collection::vec(any_event(), 1..5), at in any::<proptest::sample::Index>(), bit in 0..8) {
             let mut bytes = encode(9, 9, events.iter()).unwrap();
             let at = at.index(bytes.len());
-            bytes[at] ^= 1 << bit;
+            bytes[at] ^= 1_u8 << bit;
             prop_assert!(decode(&bytes).is_err());
             prop_assert!(head(&bytes).is_err());
             prop_assert!(decode(&bytes[..at]).is_err());

@@ -146,7 +146,9 @@ mod tests {
         let lock = folder.lock().unwrap();
         let error = folder.lock().unwrap_err();
         assert!(matches!(&error, LogError::Locked { .. }));
-        assert!(error.to_string().contains(&folder.root().display().to_string()) && error.to_string().contains("--url"));
+        assert!(
+            error.to_string().contains(&folder.root().display().to_string()) && error.to_string().contains("--url")
+        );
         drop(lock);
         folder.lock().unwrap();
     }

@@ -39,7 +39,7 @@ impl Journal {
     }
 
     fn scan(path: &Path, bytes: &[u8]) -> Self {
-        let used = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+        let used = used(bytes);
         let mut found = Self { path: path.to_owned(), batches: Vec::new(), damaged: Vec::new(), torn: 0..0 };
         let mut at = 0;
         while at < used {
@@ -58,6 +58,15 @@ impl Journal {
         }
         found
     }
+}
+
+/// Where the zeros begin that fjall fills a new journal with.
+fn used(bytes: &[u8]) -> usize {
+    const ZEROS: [u8; 4096] = [0; 4096];
+    let block = bytes.chunks(ZEROS.len()).rposition(|block| !ZEROS.starts_with(block));
+    let near = block.map_or(0, |block| bytes.len().min((block + 1) * ZEROS.len()));
+    let bytes = bytes.get(..near).unwrap_or(bytes);
+    bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1)
 }
 
 /// Where the whole batch that begins at `start` ends; none if there is none.
@@ -147,10 +156,8 @@ pub fn damage(journals: &[Journal]) -> Option<(PathBuf, String)> {
         let whole_later = journals.iter().skip(place + 1).any(|later| !later.batches.is_empty());
         let torn = (whole_later && !journal.torn.is_empty()).then_some(&journal.torn);
         if let Some(stretch) = journal.damaged.first().or(torn) {
-            let reason = format!(
-                "bytes {} to {} cannot be read and have whole records behind them",
-                stretch.start, stretch.end
-            );
+            let reason =
+                format!("bytes {} to {} cannot be read and have whole records behind them", stretch.start, stretch.end);
             return Some((journal.path.clone(), reason));
         }
     }

@@ -170,9 +170,9 @@ fn check_coverage(
 ) -> Result<u64, LogError> {
     let ranges: Vec<(u64, u64)> = tail.iter().map(|row| (row.first, row.last)).collect();
     list.coverage(&ranges, marked.seq()).map_err(|(first, last)| {
-        let hint = torn.iter().map(|(kept, bytes)| {
-            format!(", {bytes} bytes that could not be read were kept as {}", kept.display())
-        });
+        let hint = torn
+            .iter()
+            .map(|(kept, bytes)| format!(", {bytes} bytes that could not be read were kept as {}", kept.display()));
         LogError::Missing { folder: folder.root().to_owned(), first, last, hint: hint.collect() }
     })
 }

@@ -208,12 +208,7 @@ impl Repair {
     }
 
     /// Lets a file be imported again from where its lost segments began, if none of its later ones is there.
-    fn forget_imports(
-        &mut self,
-        tables: &Tables,
-        list: &SegmentList,
-        lost: &[super::Segment],
-    ) -> Result<(), LogError> {
+    fn forget_imports(&mut self, tables: &Tables, list: &SegmentList, lost: &[super::Segment]) -> Result<(), LogError> {
         for segment in lost {
             let Some(mark) = &segment.import else { continue };
             let others = list.segments.iter().filter_map(|other| other.import.as_ref().zip(Some(other.first)));

@@ -22,11 +22,7 @@ impl EventLog {
     ///
     /// # Errors
     /// [`LogError::Damaged`] naming the file, [`LogError::Io`] or [`LogError::Tables`].
-    pub fn replay(
-        &self,
-        after: u64,
-        apply: &mut dyn FnMut(LogRecord) -> ControlFlow<()>,
-    ) -> Result<u64, LogError> {
+    pub fn replay(&self, after: u64, apply: &mut dyn FnMut(LogRecord) -> ControlFlow<()>) -> Result<u64, LogError> {
         let (list, snapshot) = self.frozen();
         let mut replay = Replay::new(self, &snapshot, after, apply)?;
         for segment in list.segments.iter().filter(|segment| segment.last > after) {

@@ -43,7 +43,8 @@ impl EventLog {
         let mut last = 0;
         for guard in snapshot.iter(&self.tables.tail) {
             let (key, value) = self.tables.pair(guard)?;
-            let first = codec::first_of(&key).ok_or_else(|| self.tables.bad_row("tail", "?", "its key is no number"))?;
+            let first =
+                codec::first_of(&key).ok_or_else(|| self.tables.bad_row("tail", "?", "its key is no number"))?;
             let row = codec::decode(&value).map_err(|why| self.tables.bad_row("tail", &first.to_string(), &why))?;
             if row.last <= sealed_to {
                 continue;

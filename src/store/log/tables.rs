@@ -152,8 +152,7 @@ impl Tables {
     /// # Errors
     /// [`LogError::Damaged`] or [`LogError::Tables`].
     pub fn json<T: DeserializeOwned>(&self, table: &str, key: &[u8], value: &[u8]) -> Result<T, LogError> {
-        serde_json::from_slice(value)
-            .map_err(|e| self.bad_row(table, &String::from_utf8_lossy(key), &e.to_string()))
+        serde_json::from_slice(value).map_err(|e| self.bad_row(table, &String::from_utf8_lossy(key), &e.to_string()))
     }
 
     /// The next offset of a partition, if one is stored.
@@ -231,7 +230,9 @@ fn text(key: &[u8]) -> Option<&str> {
 fn damage_or_error(folder: &Path, error: fjall::Error) -> LogError {
     use std::io::ErrorKind;
     match error {
-        fjall::Error::Io(e) if !matches!(e.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof | ErrorKind::InvalidData) => {
+        fjall::Error::Io(e)
+            if !matches!(e.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof | ErrorKind::InvalidData) =>
+        {
             LogError::Tables(fjall::Error::Io(e))
         }
         e @ (fjall::Error::Poisoned | fjall::Error::Locked | fjall::Error::KeyspaceDeleted) => LogError::Tables(e),

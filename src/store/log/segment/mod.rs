@@ -42,10 +42,8 @@ pub fn file_name(first: u64, last: u64) -> String {
 /// `seq, user, item, type, value, timestamp?, arrival, id?, recommendation_id?`.
 fn schema() -> Result<Arc<Type>, ParquetError> {
     let column = |name: &str, physical: Physical, repetition: Repetition, logical: Option<LogicalType>| {
-        let built = Type::primitive_type_builder(name, physical)
-            .with_repetition(repetition)
-            .with_logical_type(logical)
-            .build();
+        let built =
+            Type::primitive_type_builder(name, physical).with_repetition(repetition).with_logical_type(logical).build();
         built.map(Arc::new)
     };
     let text = || Some(LogicalType::String);
