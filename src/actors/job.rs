@@ -45,6 +45,8 @@ pub struct JobParts {
     pub watched: Watched,
     /// What is trained and how it is judged.
     pub plan: Plan,
+    /// The seed of every draw.
+    pub seed: u64,
     /// Threads of the job's own pool.
     pub threads: usize,
 }
@@ -128,7 +130,7 @@ pub fn spawn(run: String, parts: JobParts, trainer: Slot<Trainer>) -> std::io::R
             trainer.tell(JobReported { run: run.clone(), report });
         })
     };
-    let job = Job::new(parts.plan.seed, parts.threads, cancelled.clone(), reporter);
+    let job = Job::new(parts.seed, parts.threads, cancelled.clone(), reporter);
     let control_run = run.clone();
     let body = move || {
         let finished = std::panic::catch_unwind(AssertUnwindSafe(|| perform(&run, &parts, &job)));
@@ -196,7 +198,7 @@ fn perform(run: &str, parts: &JobParts, job: &Job) -> RunFinished {
         run: Some(run.to_owned()),
         parent: live.as_ref().map(|live| live.version()),
         data: snapshot.data,
-        protocol: outcome.protocol,
+        protocol: outcome.protocol.to_string(),
         candidates: outcome.candidates,
         gate: outcome.verdict,
     };

@@ -11,7 +11,7 @@ use crate::model::recommender::Fitted;
 use crate::model::run::{RunRecord, RunStatus};
 use crate::model::training::probes::Probes;
 
-pub use crate::store::log::{EventBatch, ImportMark, ItemChange, Position};
+pub use crate::store::log::batch::{EventBatch, ImportMark, ItemChange, Position};
 
 /// Everything applied at one moment, to train on.
 #[derive(Debug, Clone)]

@@ -13,7 +13,7 @@ pub mod messages;
 pub mod overseer;
 pub mod reader;
 pub mod registry;
-mod releases;
+pub mod releases;
 pub mod responder;
 pub mod restarts;
 mod run_book;

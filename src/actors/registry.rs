@@ -11,7 +11,7 @@ use std::time::Duration;
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, ResponseActFuture, WrapFuture};
 use tokio::sync::Mutex;
 
-use super::errors::{CallError, RegistryError};
+use super::errors::RegistryError;
 use super::messages::{Registration, VersionList};
 use super::releases::{Announce, Releases};
 use super::serving::Serving;
@@ -153,7 +153,7 @@ impl RegistryHandle {
         T: Send + 'static,
         Registry: Handler<M>,
     {
-        self.slot.call(message, DEADLINE).await.map_err(CallError::into)?
+        self.slot.call(message, DEADLINE).await?
     }
 
     /// Every version with the aliases.

@@ -170,7 +170,8 @@ impl Releases {
 fn store_error(error: VersionError) -> RegistryError {
     match error {
         VersionError::Unknown(version) => RegistryError::Unknown(version),
-        VersionError::Damaged { version, reason } => RegistryError::Damaged(version, reason),
+        VersionError::Damaged { version, file, reason } => RegistryError::Damaged(version, format!("{file} {reason}")),
+        VersionError::NoPrevious => RegistryError::NoPrevious,
         other => RegistryError::Store(other.to_string()),
     }
 }

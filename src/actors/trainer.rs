@@ -11,7 +11,7 @@ use std::time::Duration;
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use tokio::sync::broadcast;
 
-use super::errors::{CallError, RunError};
+use super::errors::RunError;
 use super::job::{self, JobControl, JobParts, JobReported, RunFinished};
 use super::messages::{RunList, RunStarted, ScheduleState};
 use super::run_book::RunBook;
@@ -265,7 +265,7 @@ impl TrainerHandle {
     /// # Errors
     /// [`RunError`].
     pub async fn start(&self, trigger: Trigger) -> Result<RunStarted, RunError> {
-        self.slot.call(StartRun(trigger), DEADLINE).await.map_err(CallError::into)?
+        self.slot.call(StartRun(trigger), DEADLINE).await?
     }
 
     /// Stops a run that waits or is at work.
@@ -273,7 +273,7 @@ impl TrainerHandle {
     /// # Errors
     /// [`RunError::Unknown`], [`RunError::Over`] and others.
     pub async fn cancel(&self, id: String) -> Result<RunStarted, RunError> {
-        self.slot.call(CancelRun(id), DEADLINE).await.map_err(CallError::into)?
+        self.slot.call(CancelRun(id), DEADLINE).await?
     }
 
     /// The latest `limit` runs, newest first.
@@ -306,7 +306,7 @@ impl TrainerHandle {
     /// # Errors
     /// [`RunError::Schedule`] and others.
     pub async fn set_schedule(&self, schedule: ScheduleState) -> Result<ScheduleState, RunError> {
-        self.slot.call(SetSchedule(schedule), DEADLINE).await.map_err(CallError::into)?
+        self.slot.call(SetSchedule(schedule), DEADLINE).await?
     }
 
     /// Every change of any run's record, from now on; a slow reader misses some.

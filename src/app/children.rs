@@ -116,6 +116,7 @@ fn trainer_factory(
         clock: parts.clock.clone(),
         watched: Watched::new(&settings.storage, parts.log.clone()),
         plan: plan::of(settings)?,
+        seed: settings.training.seed,
         threads: settings.training.threads,
     };
     let parts = TrainerParts {

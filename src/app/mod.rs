@@ -139,7 +139,7 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
         stats,
         readiness: readiness.clone(),
         kafka: kafka.as_ref().map(kafka::Streams::status),
-        dead_letters: kafka.as_ref().map(kafka::Streams::dead_letters),
+        dead_letters: None,
         loader: Some(Arc::new(ports::Loader(children.registry.clone()))),
         downloads: None,
     })?;

@@ -69,8 +69,8 @@ pub fn open_log(settings: &Settings) -> Result<EventLog, StartError> {
         dedup_window_ms: settings.ingest.dedup_window.millis_i64(),
     };
     let (log, recovery) = EventLog::open(&settings.storage.data_dir, options)?;
-    for warning in &recovery.warnings {
-        tracing::warn!("{warning}");
+    for note in recovery.notes() {
+        tracing::warn!("{note}");
     }
     Ok(log)
 }

@@ -1,0 +1,177 @@
+//! Appending: duplicates out, numbers on, one durable write.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
+
+use fjall::OwnedWriteBatch;
+
+use super::batch::EventBatch;
+use super::error::LogError;
+use super::record::{Appended, Change, LogRecord, Outcome};
+use super::tables::{ItemRow, id_key, number, offset_key};
+use super::{EventLog, codec};
+use crate::model::event::Event;
+
+impl EventLog {
+    /// Writes what is new of a batch in one durable step and says what became of each event. A batch with nothing new but
+    /// offsets that lie further moves the offsets; one with nothing new at all writes nothing.
+    ///
+    /// # Errors
+    /// [`LogError::Batch`] for a batch that contradicts itself; otherwise nothing of the batch is acknowledged, and after
+    /// [`LogError::Tables`] the log must be opened anew, since fjall writes no more after a failed sync.
+    pub fn append(&self, batch: &EventBatch) -> Result<Appended, LogError> {
+        let writer = self.writer.lock();
+        let before = self.last_seq();
+        let outcomes = self.judge(batch, before + 1)?;
+        let appended = records(batch, outcomes, before + 1);
+        let last = before + appended.records.len() as u64;
+        let mut write = self.tables.durable();
+        if last > before {
+            self.put_records(&mut write, batch, &appended, last)?;
+        }
+        self.put_offsets(&mut write, batch)?;
+        if let Some(mark) = &batch.import
+            && !self.import_mark(&mark.content)?.is_some_and(|known| known.covers(mark))
+        {
+            let json = serde_json::to_vec(mark).map_err(|e| LogError::Batch(e.to_string()))?;
+            write.insert(&self.tables.imports, mark.content.as_bytes(), json);
+        }
+        write.commit()?;
+        self.last.store(last, Ordering::Release);
+        self.tail_events.fetch_add(appended.accepted, Ordering::AcqRel);
+        if last > before {
+            writer.acknowledge(last);
+        }
+        Ok(appended)
+    }
+
+    /// What becomes of each event, the first new one getting the number `next`.
+    fn judge(&self, batch: &EventBatch, next: u64) -> Result<Vec<Outcome>, LogError> {
+        let positions = batch.positions.len();
+        if positions != 0 && positions != batch.events.len() {
+            return Err(LogError::Batch(format!("it has {positions} positions for {} events", batch.events.len())));
+        }
+        if let Some(mark) = &batch.import
+            && self.import_mark(&mark.content)?.is_some_and(|known| known.covers(mark))
+        {
+            return Ok(vec![Outcome::KnownLine; batch.events.len()]);
+        }
+        let mut reached: HashMap<usize, i64> = HashMap::new();
+        let mut ids = HashSet::new();
+        let mut next = next;
+        let mut outcomes = Vec::with_capacity(batch.events.len());
+        for (place, event) in batch.events.iter().enumerate() {
+            let known = self.known_offset(batch, place, &mut reached)?;
+            let outcome = if known {
+                Outcome::KnownOffset
+            } else if event.id.as_deref().map_or(Ok(false), |id| self.known_id(id, batch.arrival_ms, &mut ids))? {
+                Outcome::KnownId
+            } else {
+                next += 1;
+                Outcome::Accepted(next - 1)
+            };
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
+    }
+
+    /// Whether the event's place in Kafka was applied before, in an earlier batch or in this one.
+    fn known_offset(
+        &self,
+        batch: &EventBatch,
+        place: usize,
+        reached: &mut HashMap<usize, i64>,
+    ) -> Result<bool, LogError> {
+        let Some(position) = batch.positions.get(place) else { return Ok(false) };
+        let next = if let Some(&next) = reached.get(&position.partition) {
+            next
+        } else {
+            let given = batch.offsets.get(position.partition).ok_or_else(|| {
+                LogError::Batch(format!("event {place} is of partition {}, which has no offset", position.partition))
+            })?;
+            self.tables.next_offset(&given.topic, given.partition)?.unwrap_or(i64::MIN)
+        };
+        // One record may hold several events, which then share its offset.
+        reached.insert(position.partition, next.max(position.offset));
+        Ok(position.offset < next)
+    }
+
+    /// Whether an event with this id came in within the window, or earlier in this batch.
+    pub(super) fn known_id(&self, id: &str, now_ms: i64, batch: &mut HashSet<[u8; 16]>) -> Result<bool, LogError> {
+        let key = id_key(id);
+        if !batch.insert(key) {
+            return Ok(true);
+        }
+        let Some(value) = self.tables.get(&self.tables.ids, &key)? else { return Ok(false) };
+        let arrival = number(&value).map(i64::from_le_bytes);
+        let arrival = arrival.ok_or_else(|| self.tables.bad_row("ids", &hex::encode(key), "no time"))?;
+        Ok(arrival.saturating_add(self.options.dedup_window_ms) > now_ms)
+    }
+
+    fn put_records(
+        &self,
+        write: &mut OwnedWriteBatch,
+        batch: &EventBatch,
+        appended: &Appended,
+        last: u64,
+    ) -> Result<(), LogError> {
+        let first = last + 1 - appended.records.len() as u64;
+        let row = codec::encode(last, batch.arrival_ms, events(appended)).map_err(LogError::Batch)?;
+        write.insert(&self.tables.tail, codec::key(first), row);
+        for id in events(appended).filter_map(|event| event.id.as_deref()) {
+            write.insert(&self.tables.ids, id_key(id), batch.arrival_ms.to_le_bytes());
+        }
+        for LogRecord { seq, change } in &appended.records {
+            match change {
+                Change::Event { .. } => {}
+                Change::Item { item, data, arrival_ms } => {
+                    let row = ItemRow { seq: *seq, arrival_ms: *arrival_ms, data: data.clone() };
+                    let json = serde_json::to_vec(&row).map_err(|e| LogError::Batch(e.to_string()))?;
+                    write.insert(&self.tables.items, item.as_str(), json);
+                }
+                Change::Erased { user } => write.insert(&self.tables.erased, user.as_str(), seq.to_le_bytes()),
+            }
+        }
+        Ok(())
+    }
+
+    fn put_offsets(&self, write: &mut OwnedWriteBatch, batch: &EventBatch) -> Result<(), LogError> {
+        for begin in &batch.begins {
+            let key = offset_key(&begin.topic, begin.partition);
+            write.insert(&self.tables.offsets, key, begin.next.to_le_bytes());
+        }
+        for offset in &batch.offsets {
+            if self.tables.next_offset(&offset.topic, offset.partition)?.is_none_or(|known| known < offset.next) {
+                let key = offset_key(&offset.topic, offset.partition);
+                write.insert(&self.tables.offsets, key, offset.next.to_le_bytes());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn events(appended: &Appended) -> impl Iterator<Item = &Event> {
+    appended.records.iter().filter_map(|record| match &record.change {
+        Change::Event { event, .. } => Some(event),
+        Change::Item { .. } | Change::Erased { .. } => None,
+    })
+}
+
+/// The batch's new records in order: events, item changes, erasures.
+fn records(batch: &EventBatch, outcomes: Vec<Outcome>, first: u64) -> Appended {
+    let arrival_ms = batch.arrival_ms;
+    let known = |outcome: &&Outcome| !matches!(outcome, Outcome::Accepted(_));
+    let duplicates = outcomes.iter().filter(known).count() as u64;
+    let accepted = outcomes.len() as u64 - duplicates;
+    let new = batch.events.iter().zip(&outcomes).filter(|(_, outcome)| matches!(outcome, Outcome::Accepted(_)));
+    let events = new.map(|(event, _)| Change::Event { event: event.clone(), arrival_ms });
+    let items = batch.items.iter().map(|change| Change::Item {
+        item: change.item.clone(),
+        data: change.data.clone(),
+        arrival_ms,
+    });
+    let erased = batch.erased.iter().map(|user| Change::Erased { user: user.clone() });
+    let changes = events.chain(items).chain(erased);
+    let records = (first..).zip(changes).map(|(seq, change)| LogRecord { seq, change }).collect();
+    Appended { records, accepted, duplicates, outcomes }
+}

@@ -1,0 +1,232 @@
+//! A look at fjall's journals before fjall opens them.
+//!
+//! fjall ends a journal at the first entry that it cannot read and throws away what is behind, or refuses the whole
+//! database. Here the journals are only read: a torn end (nothing whole behind it) is told from damage (whole batches
+//! behind it), so that nothing is lost before somebody has decided. The layout is that of fjall 3 (`FJL\x03`): a batch is
+//! a start `1 | items u32 | seqno u64`, the items `2 | kind u8 | compression u8 | table u64 | key length u16 | length u32 |
+//! stored length u32 | key | value` or clears `4 | table u64`, and an end `3 | xxh3 of the items u64 | FJL\x03`.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::error::LogError;
+
+const MAGIC: [u8; 4] = *b"FJL\x03";
+
+/// One journal as it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Journal {
+    /// The file.
+    pub path: PathBuf,
+    /// The bytes of each whole batch, in order.
+    pub batches: Vec<Range<usize>>,
+    /// Stretches that are not whole batches and have whole ones behind them.
+    pub damaged: Vec<Range<usize>>,
+    /// Bytes behind the last whole batch, up to the last that is not zero; empty where the journal ends cleanly.
+    pub torn: Range<usize>,
+}
+
+impl Journal {
+    /// Reads a journal without changing it.
+    ///
+    /// # Errors
+    /// [`LogError::Io`].
+    pub fn read(path: &Path) -> Result<Self, LogError> {
+        let bytes = std::fs::read(path).map_err(LogError::io(path))?;
+        Ok(Self::scan(path, &bytes))
+    }
+
+    fn scan(path: &Path, bytes: &[u8]) -> Self {
+        let used = used(bytes);
+        let mut found = Self { path: path.to_owned(), batches: Vec::new(), damaged: Vec::new(), torn: 0..0 };
+        let mut at = 0;
+        while at < used {
+            if let Some(end) = batch_end(bytes, at) {
+                found.batches.push(at..end);
+                at = end;
+                continue;
+            }
+            let next = (at + 1..used).find_map(|place| batch_end(bytes, place).map(|_| place));
+            let Some(next) = next else {
+                found.torn = at..used;
+                break;
+            };
+            found.damaged.push(at..next);
+            at = next;
+        }
+        found
+    }
+}
+
+/// Where the zeros begin that fjall fills a new journal with.
+fn used(bytes: &[u8]) -> usize {
+    const ZEROS: [u8; 4096] = [0; 4096];
+    let block = bytes.chunks(ZEROS.len()).rposition(|block| !ZEROS.starts_with(block));
+    let near = block.map_or(0, |block| bytes.len().min((block + 1) * ZEROS.len()));
+    let bytes = bytes.get(..near).unwrap_or(bytes);
+    bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1)
+}
+
+/// Where the whole batch that begins at `start` ends; none if there is none.
+fn batch_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let mut rest = Cursor { bytes, at: start };
+    let (1, items, _seqno) = (rest.u8()?, rest.u32()?, rest.u64()?) else { return None };
+    let items_at = rest.at;
+    for _ in 0..items {
+        match rest.u8()? {
+            2 => {
+                rest.skip(1 + 1 + 8)?;
+                let key = usize::from(rest.u16()?);
+                rest.skip(4)?;
+                let value = usize::try_from(rest.u32()?).ok()?;
+                rest.skip(key)?;
+                rest.skip(value)?;
+            }
+            4 => rest.skip(8)?,
+            _ => return None,
+        }
+    }
+    let sum = xxh3_64(bytes.get(items_at..rest.at)?);
+    let whole = rest.u8()? == 3 && rest.u64()? == sum && rest.take::<4>()? == MAGIC;
+    whole.then_some(rest.at)
+}
+
+struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Cursor<'_> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let taken = self.bytes.get(self.at..)?.first_chunk::<N>().copied()?;
+        self.at += N;
+        Some(taken)
+    }
+
+    fn skip(&mut self, count: usize) -> Option<()> {
+        let to = self.at.checked_add(count)?;
+        (to <= self.bytes.len()).then(|| self.at = to)
+    }
+
+    fn u8(&mut self) -> Option<u8> {
+        self.take().map(u8::from_le_bytes)
+    }
+
+    fn u16(&mut self) -> Option<u16> {
+        self.take().map(u16::from_le_bytes)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.take().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.take().map(u64::from_le_bytes)
+    }
+}
+
+/// The journals of a folder of tables, oldest first; none where the folder is not there yet.
+///
+/// # Errors
+/// [`LogError::Io`].
+pub fn read_all(tables: &Path) -> Result<Vec<Journal>, LogError> {
+    let entries = match std::fs::read_dir(tables) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(LogError::Io { file: tables.to_owned(), source }),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(LogError::io(tables))?.path();
+        let number = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<u64>().ok());
+        if let (Some(number), Some("jnl")) = (number, path.extension().and_then(|ext| ext.to_str())) {
+            paths.push((number, path));
+        }
+    }
+    paths.sort();
+    paths.iter().map(|(_, path)| Journal::read(path)).collect()
+}
+
+/// The first damage in the journals: a stretch with whole batches behind it, in its own journal or a later one.
+#[must_use]
+pub fn damage(journals: &[Journal]) -> Option<(PathBuf, String)> {
+    for (place, journal) in journals.iter().enumerate() {
+        let whole_later = journals.iter().skip(place + 1).any(|later| !later.batches.is_empty());
+        let torn = (whole_later && !journal.torn.is_empty()).then_some(&journal.torn);
+        if let Some(stretch) = journal.damaged.first().or(torn) {
+            let reason =
+                format!("bytes {} to {} cannot be read and have whole records behind them", stretch.start, stretch.end);
+            return Some((journal.path.clone(), reason));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(table: u64, values: &[&str]) -> Vec<u8> {
+        let mut items = Vec::new();
+        for value in values {
+            items.extend([2, 0, 0]);
+            items.extend(table.to_le_bytes());
+            items.extend(3_u16.to_le_bytes());
+            items.extend(u32::try_from(value.len()).unwrap().to_le_bytes());
+            items.extend(u32::try_from(value.len()).unwrap().to_le_bytes());
+            items.extend(b"key");
+            items.extend(value.as_bytes());
+        }
+        let mut bytes = vec![1];
+        bytes.extend(u32::try_from(values.len()).unwrap().to_le_bytes());
+        bytes.extend(5_u64.to_le_bytes());
+        bytes.extend(&items);
+        bytes.push(3);
+        bytes.extend(xxh3_64(&items).to_le_bytes());
+        bytes.extend(MAGIC);
+        bytes
+    }
+
+    #[test]
+    fn what_fjall_writes_is_read_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let tables = dir.path().join("tables");
+        {
+            let db = fjall::Database::builder(&tables).open().unwrap();
+            let table = db.keyspace("t", fjall::KeyspaceCreateOptions::default).unwrap();
+            for n in 0..5_u8 {
+                let mut batch = db.batch().durability(Some(fjall::PersistMode::SyncAll));
+                batch.insert(&table, [n], vec![n; 1000]);
+                batch.remove(&table, [n + 100]);
+                batch.commit().unwrap();
+            }
+            table.insert("single", "value").unwrap();
+        }
+        let journals = read_all(&tables).unwrap();
+        assert_eq!(journals.iter().map(|j| j.batches.len()).sum::<usize>(), 6);
+        assert!(journals.iter().all(|j| j.damaged.is_empty() && j.torn.is_empty()));
+        assert_eq!(damage(&journals), None);
+    }
+
+    #[test]
+    fn a_torn_end_is_told_from_damage_in_the_middle() {
+        let (one, two) = (batch(1, &["a", "bc"]), batch(2, &["d"]));
+        let path = Path::new("0.jnl");
+        let mut bytes = [one.clone(), two.clone()].concat();
+        bytes.extend([0; 100]);
+        let clean = Journal::scan(path, &bytes);
+        assert_eq!(clean.batches, [0..one.len(), one.len()..one.len() + two.len()]);
+        assert!(clean.torn.is_empty());
+
+        let cut = Journal::scan(path, &bytes[..one.len() + two.len() - 3]);
+        assert_eq!((cut.batches.len(), cut.torn.start), (1, one.len()));
+        assert_eq!(damage(std::slice::from_ref(&cut)), None);
+        assert!(damage(&[cut, clean.clone()]).is_some());
+
+        bytes[20] ^= 1;
+        let damaged = Journal::scan(path, &bytes);
+        assert_eq!((damaged.damaged, damaged.batches.len()), (vec![0..one.len()], 1));
+    }
+}

@@ -1,0 +1,120 @@
+//! Reading the log from any record on.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use fjall::{Readable, Snapshot};
+
+use super::EventLog;
+use super::codec;
+use super::error::LogError;
+use super::list::SegmentList;
+use super::record::{Change, LogRecord};
+use super::segment::SegmentReader;
+use crate::model::event::Event;
+use crate::model::ids::UserId;
+
+impl EventLog {
+    /// Gives every record with a number above `after`, in order, until `apply` breaks; returns the last record that was
+    /// given or passed over. Of an item or an erased user only the last change is a record; events of a user who is erased
+    /// by a later record are left out. What is appended meanwhile may be missing.
+    ///
+    /// # Errors
+    /// [`LogError::Damaged`] naming the file, [`LogError::Io`] or [`LogError::Tables`].
+    pub fn replay(&self, after: u64, apply: &mut dyn FnMut(LogRecord) -> ControlFlow<()>) -> Result<u64, LogError> {
+        let (list, snapshot) = self.frozen();
+        let mut replay = Replay::new(self, &snapshot, after, apply)?;
+        for segment in list.segments.iter().filter(|segment| segment.last > after) {
+            let reader = SegmentReader::open(&self.folder.segments(), segment)?;
+            let flow = reader.each(&mut |seq, arrival_ms, event| replay.event(seq, arrival_ms, event))?;
+            if flow.is_break() {
+                return Ok(replay.reached);
+            }
+            replay.reached = replay.reached.max(segment.last);
+        }
+        for guard in snapshot.iter(&self.tables.tail) {
+            let (key, value) = self.tables.pair(guard)?;
+            let name = || hex::encode(&key);
+            let first = codec::first_of(&key).ok_or_else(|| self.tables.bad_row("tail", &name(), "no number"))?;
+            let head = codec::head(&value).map_err(|why| self.tables.bad_row("tail", &name(), &why))?;
+            if head.last <= list.sealed_to().max(after) {
+                continue;
+            }
+            let row = codec::decode(&value).map_err(|why| self.tables.bad_row("tail", &name(), &why))?;
+            for (seq, event) in (first..).zip(row.events) {
+                if replay.event(seq, row.arrival_ms, event).is_break() {
+                    return Ok(replay.reached);
+                }
+            }
+            replay.reached = replay.reached.max(row.last);
+        }
+        if replay.changes_before(u64::MAX).is_continue() {
+            let gaps = list.gaps.last().map_or(0, |gap| gap.last);
+            replay.reached = replay.reached.max(gaps);
+        }
+        Ok(replay.reached)
+    }
+
+    /// The list and the tables as they stood at one moment: a sealing between the two looks would lose the tail.
+    fn frozen(&self) -> (Arc<SegmentList>, Snapshot) {
+        loop {
+            let list = self.list.read().clone();
+            let snapshot = self.tables.db.snapshot();
+            if Arc::ptr_eq(&list, &self.list.read()) {
+                return (list, snapshot);
+            }
+        }
+    }
+}
+
+/// One replay: events come in order, and item changes and erasures are put between them.
+struct Replay<'a> {
+    after: u64,
+    /// Item changes and erasures above `after`, the latest first.
+    changes: Vec<LogRecord>,
+    erased: HashMap<UserId, u64>,
+    apply: &'a mut dyn FnMut(LogRecord) -> ControlFlow<()>,
+    reached: u64,
+}
+
+impl<'a> Replay<'a> {
+    fn new(
+        log: &EventLog,
+        snapshot: &Snapshot,
+        after: u64,
+        apply: &'a mut dyn FnMut(LogRecord) -> ControlFlow<()>,
+    ) -> Result<Self, LogError> {
+        let erased: HashMap<UserId, u64> = log.tables.erased_users(snapshot)?.into_iter().collect();
+        let items = log.tables.item_rows(snapshot)?.into_iter().map(|(item, row)| LogRecord {
+            seq: row.seq,
+            change: Change::Item { item, data: row.data, arrival_ms: row.arrival_ms },
+        });
+        let erasures =
+            erased.iter().map(|(user, &seq)| LogRecord { seq, change: Change::Erased { user: user.clone() } });
+        let mut changes: Vec<LogRecord> = items.chain(erasures).filter(|change| change.seq > after).collect();
+        changes.sort_by_key(|change| std::cmp::Reverse(change.seq));
+        Ok(Self { after, changes, erased, apply, reached: after })
+    }
+
+    fn event(&mut self, seq: u64, arrival_ms: i64, event: Event) -> ControlFlow<()> {
+        if seq <= self.after {
+            return ControlFlow::Continue(());
+        }
+        self.changes_before(seq)?;
+        self.reached = seq;
+        if !self.erased.is_empty() && self.erased.get(&event.user).is_some_and(|&erased_at| seq < erased_at) {
+            return ControlFlow::Continue(());
+        }
+        (self.apply)(LogRecord { seq, change: Change::Event { event, arrival_ms } })
+    }
+
+    /// Gives the item changes and erasures below `seq`.
+    fn changes_before(&mut self, seq: u64) -> ControlFlow<()> {
+        while let Some(change) = self.changes.pop_if(|change| change.seq < seq) {
+            self.reached = self.reached.max(change.seq);
+            (self.apply)(change)?;
+        }
+        ControlFlow::Continue(())
+    }
+}

@@ -1,0 +1,116 @@
+//! Sealing: the tail into a Parquet segment, in steps that a crash may come between.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use fjall::Readable;
+
+use super::EventLog;
+use super::batch::ImportMark;
+use super::codec;
+use super::error::LogError;
+use super::folder::sync_folder;
+use super::list::Segment;
+use super::segment::{About, SegmentWriter, file_name};
+use crate::model::ids::UserId;
+
+impl EventLog {
+    /// Seals the tail into a segment; none where the tail is empty. Appends wait meanwhile.
+    ///
+    /// # Errors
+    /// [`LogError::Io`], [`LogError::Segment`] (a full disk) or [`LogError::Tables`]: the tail is as it was.
+    pub fn seal(&self) -> Result<Option<Segment>, LogError> {
+        let _writer = self.writer.lock();
+        self.seal_tail()
+    }
+
+    /// Seals the tail; the caller holds the writer.
+    pub(super) fn seal_tail(&self) -> Result<Option<Segment>, LogError> {
+        let Some(segment) = self.write_tail()? else { return Ok(None) };
+        self.list_segment(segment.clone())?;
+        self.drop_tail(segment.last)?;
+        Ok(Some(segment))
+    }
+
+    /// First step: the tail's events in a file that no list names yet. Events of erased users stay behind.
+    pub(super) fn write_tail(&self) -> Result<Option<Segment>, LogError> {
+        let snapshot = self.tables.db.snapshot();
+        let erased: HashMap<UserId, u64> = self.tables.erased_users(&snapshot)?.into_iter().collect();
+        let sealed_to = self.list.read().sealed_to();
+        let beside = self.folder.segments().join("sealing.tmp");
+        let mut open: Option<(u64, SegmentWriter)> = None;
+        let mut last = 0;
+        for guard in snapshot.iter(&self.tables.tail) {
+            let (key, value) = self.tables.pair(guard)?;
+            let first =
+                codec::first_of(&key).ok_or_else(|| self.tables.bad_row("tail", "?", "its key is no number"))?;
+            let row = codec::decode(&value).map_err(|why| self.tables.bad_row("tail", &first.to_string(), &why))?;
+            if row.last <= sealed_to {
+                continue;
+            }
+            if open.is_none() {
+                open = Some((first, SegmentWriter::create(&beside)?));
+            }
+            let Some((_, writer)) = open.as_mut() else { continue };
+            for (seq, event) in (first..).zip(&row.events) {
+                if erased.get(&event.user).is_none_or(|&erased_at| erased_at < seq) {
+                    writer.push(seq, row.arrival_ms, event)?;
+                }
+            }
+            last = row.last;
+        }
+        let Some((first, writer)) = open else { return Ok(None) };
+        self.finish_segment(writer, first, last, None).map(Some)
+    }
+
+    /// Finishes a segment's file under its name; nothing names it yet.
+    pub(super) fn finish_segment(
+        &self,
+        writer: SegmentWriter,
+        first: u64,
+        last: u64,
+        import: Option<ImportMark>,
+    ) -> Result<Segment, LogError> {
+        let offsets = self.tables.offsets()?;
+        let about = About { first, last, offsets, import };
+        let from = writer.path().to_owned();
+        let written = writer.finish(&about)?;
+        let folder = self.folder.segments();
+        let file = file_name(first, last);
+        let to = folder.join(&file);
+        std::fs::rename(&from, &to).map_err(LogError::io(&to))?;
+        sync_folder(&folder)?;
+        Ok(Segment {
+            file,
+            first,
+            last,
+            rows: written.rows,
+            bytes: written.bytes,
+            sha256: written.sha256,
+            xxh3: written.xxh3,
+            offsets: about.offsets,
+            import: about.import,
+        })
+    }
+
+    /// Second step: the segment belongs to the log.
+    pub(super) fn list_segment(&self, segment: Segment) -> Result<(), LogError> {
+        let next = self.list.read().with(segment);
+        next.save(&self.folder.list())?;
+        *self.list.write() = Arc::new(next);
+        Ok(())
+    }
+
+    /// Third step: the rows that segments cover leave the tail. No sync: the next start removes what is still there.
+    pub(super) fn drop_tail(&self, sealed_to: u64) -> Result<(), LogError> {
+        let mut write = self.tables.buffered();
+        for guard in self.tables.db.snapshot().range(&self.tables.tail, ..=codec::key(sealed_to)) {
+            let (key, _) = self.tables.pair(guard)?;
+            write.remove(&self.tables.tail, key);
+        }
+        write.commit()?;
+        self.tail_events.store(0, Ordering::Release);
+        Ok(())
+    }
+}

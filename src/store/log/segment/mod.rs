@@ -1,0 +1,63 @@
+//! Sealed segments: Parquet files of events, a row each, that Spark and notebooks can read too.
+
+mod read;
+mod write;
+
+pub use read::{SegmentReader, check_quickly};
+pub use write::SegmentWriter;
+
+use std::sync::Arc;
+
+use parquet::basic::{LogicalType, Repetition, TimeUnit, Type as Physical};
+use parquet::errors::ParquetError;
+use parquet::schema::types::Type;
+use serde::{Deserialize, Serialize};
+
+use super::batch::ImportMark;
+use crate::model::manifest::PartitionOffset;
+
+/// The key under which a file says what it covers.
+const ABOUT: &str = "ouzel.segment";
+
+/// What a segment file says of itself, so that a lost list can be written anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// The first record it covers.
+    pub first: u64,
+    /// The last record it covers.
+    pub last: u64,
+    /// The Kafka offsets that were reached with its last record.
+    pub offsets: Vec<PartitionOffset>,
+    /// How far a file is in the log with this segment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import: Option<ImportMark>,
+}
+
+/// The file's name.
+#[must_use]
+pub fn file_name(first: u64, last: u64) -> String {
+    format!("{first:020}-{last:020}.parquet")
+}
+
+/// `seq, user, item, type, value, timestamp?, arrival, id?, recommendation_id?`.
+fn schema() -> Result<Arc<Type>, ParquetError> {
+    let column = |name: &str, physical: Physical, repetition: Repetition, logical: Option<LogicalType>| {
+        let built =
+            Type::primitive_type_builder(name, physical).with_repetition(repetition).with_logical_type(logical).build();
+        built.map(Arc::new)
+    };
+    let text = || Some(LogicalType::String);
+    let time = || Some(LogicalType::timestamp(true, TimeUnit::MILLIS));
+    let fields = vec![
+        column("seq", Physical::INT64, Repetition::REQUIRED, None)?,
+        column("user", Physical::BYTE_ARRAY, Repetition::REQUIRED, text())?,
+        column("item", Physical::BYTE_ARRAY, Repetition::REQUIRED, text())?,
+        column("type", Physical::BYTE_ARRAY, Repetition::REQUIRED, text())?,
+        column("value", Physical::FLOAT, Repetition::REQUIRED, None)?,
+        column("timestamp", Physical::INT64, Repetition::OPTIONAL, time())?,
+        column("arrival", Physical::INT64, Repetition::REQUIRED, time())?,
+        column("id", Physical::BYTE_ARRAY, Repetition::OPTIONAL, text())?,
+        column("recommendation_id", Physical::BYTE_ARRAY, Repetition::OPTIONAL, text())?,
+    ];
+    Ok(Arc::new(Type::group_type_builder("event").with_fields(fields).build()?))
+}
