@@ -1,6 +1,6 @@
 //! Ouzel, a streaming recommender: one process that takes in what people buy, trains, replaces its model while requests
 //! go on, and answers. `ARCHITECTURE.md` is the map of the rooms.
 
+pub mod actors;
 pub mod model;
 pub mod settings;
-pub mod actors;

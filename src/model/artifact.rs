@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use safetensors::tensor::{Dtype, TensorView};
 use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
 
 /// Why a model could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -120,8 +120,12 @@ impl Tensors {
             .0
             .iter()
             .map(|(name, tensor)| match &tensor.values {
-                Values::F32(v) => (name, Dtype::F32, &tensor.shape[..], v.iter().flat_map(|x| x.to_le_bytes()).collect()),
-                Values::U32(v) => (name, Dtype::U32, &tensor.shape[..], v.iter().flat_map(|x| x.to_le_bytes()).collect()),
+                Values::F32(v) => {
+                    (name, Dtype::F32, &tensor.shape[..], v.iter().flat_map(|x| x.to_le_bytes()).collect())
+                }
+                Values::U32(v) => {
+                    (name, Dtype::U32, &tensor.shape[..], v.iter().flat_map(|x| x.to_le_bytes()).collect())
+                }
             })
             .collect();
         let views = raw
@@ -161,9 +165,11 @@ mod tests {
 
     #[test]
     fn tensors_survive_the_file() {
-        let tensors = Tensors::default()
-            .with_f32("weights", &[2, 2], vec![1.0, -2.5, 0.0, 3.0])
-            .with_u32("rows", &[3], vec![7, 8, 9]);
+        let tensors = Tensors::default().with_f32("weights", &[2, 2], vec![1.0, -2.5, 0.0, 3.0]).with_u32(
+            "rows",
+            &[3],
+            vec![7, 8, 9],
+        );
         let bytes = tensors.to_bytes().unwrap();
         assert_eq!(bytes, tensors.to_bytes().unwrap());
         let mut back = Tensors::from_bytes(&bytes).unwrap();
