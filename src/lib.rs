@@ -2,5 +2,6 @@
 //! go on, and answers. `ARCHITECTURE.md` is the map of the rooms.
 
 pub mod actors;
+pub mod cli;
 pub mod model;
 pub mod settings;

@@ -147,11 +147,19 @@ fn no_such_key(key: &str, defaults: &Map<String, Value>) -> String {
     }
 }
 
-/// Whether two keys differ by a letter or two, or one begins the other.
+/// Whether two keys differ by a letter or in the order of letters, or one begins the other.
 fn alike(known: &str, given: &str) -> bool {
     let squeezed = |text: &str| text.to_lowercase().replace(['_', '-'], "");
     let (known, given) = (squeezed(known), squeezed(given));
     if known == given || known.starts_with(&given) || given.starts_with(&known) {
+        return true;
+    }
+    let sorted = |text: &str| {
+        let mut letters: Vec<char> = text.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    if sorted(&known) == sorted(&given) {
         return true;
     }
     let shared_start = known.chars().zip(given.chars()).take_while(|(a, b)| a == b).count();

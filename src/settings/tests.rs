@@ -88,7 +88,33 @@ fn every_problem_is_told_at_once_with_key_and_source() {
         ("SERVING_PORT", "70000"),
     ]);
     let error = load_from(Some(&path), &variables).unwrap_err();
-    insta::assert_snapshot!(told(&folder, &error), @"");
+    insta::assert_snapshot!(told(&folder, &error), @r#"
+    the settings are not usable:
+      OUZEL__NONSENSE (OUZEL__NONSENSE): is no key: write it as OUZEL__SECTION__KEY
+      auth.keys (shop.toml): element 1 must be scope:key or scope+scope:key with the scopes read, ingest, admin
+      colour (shop.toml): there is no such section; sections are auth, gate, ingest, kafka, overseer, registry, schedule, server, serving, storage, telemetry, training
+      gate.margin (OUZEL__GATE__MARGIN): must be a number from 0 to 1, not 1.5
+      gate.metric (OUZEL__GATE__METRIC): must be one of ndcg@10, recall@20, hr@10, not "auc"
+      ingest.weights (OUZEL__INGEST__WEIGHTS): is a table: name the entry, as in OUZEL__INGEST__WEIGHTS__NAME
+      ingest.weights.view (shop.toml): must be a number, not "little"
+      kafka.batch (OUZEL__KAFKA__BATCH): must be a whole number from 1 to 1000000, not 0
+      kafka.brokers (shop.toml): must be host:port,…; "two:" is not
+      kafka.options.security.protocol (shop.toml): must be a text, a number, true or false
+      kafka.start (shop.toml): must be earliest, latest, ts=2026-01-31T00:00:00Z or last=7d, not "yesterday"
+      registry.keep (OUZEL__REGISTRY__KEEP): must be a whole number, not "many"
+      schedule.cron (OUZEL__SCHEDULE__CRON): must have five fields (minute, hour, day, month, weekday), not 4
+      serve.n (shop.toml): there is no such section; sections are auth, gate, ingest, kafka, overseer, registry, schedule, server, serving, storage, telemetry, training
+      server.address (shop.toml): must be an IP address such as 127.0.0.1 or 0.0.0.0, not "localhost"
+      server.port (SERVING_PORT): must be a whole number from 0 to 65535, not 70000
+      server.prot (shop.toml): there is no such key; is port meant?
+      server.shutdown_grace (shop.toml): "25" is no span of time: write it as 500ms, 30s, 10m, 24h or 7d
+      serving (shop.toml): is a section: write [serving] and its keys below
+      storage.s3_secret_key_file (OUZEL__STORAGE__S3_SECRET_KEY_FILE): /nowhere/secret cannot be read: No such file or directory (os error 2)
+      telemetry.log.level (OUZEL__TELEMETRY__LOG__LEVEL): there is no such key
+      training.candidates (shop.toml): there is no kind "magic"; kinds are popular, decayed-popular, recent-popular, item-knn, ease, ials, neural-cf
+      training.ease_lambdas (shop.toml): each must be a finite number above 0, not -1
+      training.neural_held_out (shop.toml): must be a number from 0 to 0.5, not 0.7
+    "#);
 }
 
 #[test]
@@ -193,7 +219,16 @@ fn keys_that_contradict_each_other_are_told() {
         ("OUZEL__OVERSEER__BACKOFF_MIN", "1m"),
     ])
     .unwrap_err();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @r"
+    the settings are not usable:
+      kafka.batch (OUZEL__KAFKA__BATCH): a batch from Kafka is written as one, so it may not be above ingest.batch (5000)
+      kafka.models_topic (OUZEL__KAFKA__MODELS_TOPIC): is the same topic as kafka.events_topic: each needs one of its own
+      overseer.backoff_min (OUZEL__OVERSEER__BACKOFF_MIN): must not be longer than overseer.backoff_max (10s)
+      overseer.hung_after (OUZEL__OVERSEER__HUNG_AFTER): must be longer than overseer.heartbeat (1s)
+      server.address (OUZEL__SERVER__ADDRESS): 0.0.0.0 can be reached by others: set auth.keys or auth.keys_file, or auth.allow_anonymous = true to let anybody in
+      server.role (OUZEL__SERVER__ROLE): roles train and serve share their events over Kafka: set kafka.brokers, or use role all
+      storage.s3_access_key (OUZEL__STORAGE__S3_ACCESS_KEY): needs storage.s3_secret_key or storage.s3_secret_key_file beside it
+    ");
     assert!(with(&[("OUZEL__SERVER__ADDRESS", "0.0.0.0"), ("OUZEL__AUTH__KEYS", "read:k")]).is_ok());
     assert!(with(&[("OUZEL__SERVER__ADDRESS", "::"), ("OUZEL__AUTH__ALLOW_ANONYMOUS", "true")]).is_ok());
     assert!(with(&[("OUZEL__SERVER__ADDRESS", "127.0.0.9")]).is_ok());
