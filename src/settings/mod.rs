@@ -3,10 +3,17 @@
 //! `config/default.toml` is part of the binary and holds every key with its default and what it means; the structs here
 //! mirror it, a section each. [`load`] lays a file, the environment and the original system's variables over it.
 
+mod environment;
+mod forms;
 mod legacy;
 mod load;
+mod rules;
 mod secret;
+mod secrets;
+mod shape;
 mod span;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -15,7 +22,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use load::{Environment, Loaded, load};
+pub use load::{DEFAULTS, Environment, Loaded, artifacts_place, load, process_environment};
+pub use rules::{CANDIDATE_KINDS, GATE_METRICS};
 pub use secret::Secret;
 pub use span::Span;
 pub use validate::{Problem, SettingsError};

@@ -1,0 +1,143 @@
+//! `ouzel doctor`: what is wrong, and what to do about it.
+
+mod local;
+
+use std::fmt;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::arguments::RemoteArgs;
+use super::failure::Failure;
+use super::remote::{Remote, wait_for};
+use super::table::{Table, clean};
+use super::{Context, shown};
+use crate::settings::Settings;
+
+/// Checks settings, broker, stores, clock and disk, and says what to do. Exit code 1 where something is wrong.
+///
+/// With --live a running service is asked instead. With --repair damaged files of the event log are set aside, after which
+/// the service starts again with what is whole; it may not run meanwhile.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Asks a running service how it is.
+    #[arg(long, conflicts_with = "repair")]
+    pub live: bool,
+
+    /// Sets damaged files aside.
+    #[arg(long)]
+    pub repair: bool,
+
+    #[command(flatten)]
+    pub remote: RemoteArgs,
+}
+
+/// How a check came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Good,
+    Doubtful,
+    Bad,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Good => "ok",
+            Self::Doubtful => "look",
+            Self::Bad => "WRONG",
+        })
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Debug)]
+struct Finding {
+    part: String,
+    verdict: Verdict,
+    /// What was found, and what to do where it is not good.
+    text: String,
+}
+
+impl Finding {
+    fn new(part: &str, verdict: Verdict, text: impl Into<String>) -> Self {
+        Self { part: part.to_owned(), verdict, text: text.into() }
+    }
+}
+
+pub(super) fn run(args: &DoctorArgs, context: &mut Context<'_>) -> anyhow::Result<()> {
+    let findings = if args.live {
+        let remote = Remote::new(&args.remote, context)?;
+        wait_for(async {
+            let (ready, state) = (remote.get("/health/ready").await, remote.get("/state").await);
+            // 503 is an answer too: it says why in its detail.
+            let mut findings = vec![match &ready {
+                Ok(body) => of_ready(body),
+                Err(error) => Finding::new("ready", Verdict::Bad, error.to_string()),
+            }];
+            match &state {
+                Ok(body) => findings.extend(of_state(body)),
+                Err(error) => findings.push(Finding::new("state", Verdict::Bad, error.to_string())),
+            }
+            Ok(findings)
+        })?
+    } else {
+        let settings = context.settings()?;
+        if args.repair {
+            set_damaged_files_aside(&settings)?;
+        }
+        local::findings(&settings, crate::model::clock::Clock::System.now_ms())
+    };
+    let mut table = Table::new(&["PART", "", "WHAT"]);
+    for finding in &findings {
+        table.row([finding.part.clone(), finding.verdict.to_string(), finding.text.clone()]);
+    }
+    write!(context.out, "{table}")?;
+    match findings.iter().filter(|finding| finding.verdict == Verdict::Bad).count() {
+        0 => Ok(()),
+        1 => Err(Failure::Ended("one thing is wrong".to_owned()).into()),
+        many => Err(Failure::Ended(format!("{many} things are wrong")).into()),
+    }
+}
+
+/// Sets aside what a start refuses: bad records with whole ones behind them, segments and versions with wrong checksums.
+fn set_damaged_files_aside(_settings: &Settings) -> anyhow::Result<()> {
+    Err(Failure::Lacks("the event log").into())
+}
+
+fn of_ready(body: &Value) -> Finding {
+    let degraded: Vec<String> =
+        shown::list(body, "degraded").unwrap_or_default().iter().map(|v| clean(&shown::plain(Some(v)))).collect();
+    match (body.get("ready").and_then(Value::as_bool), degraded.is_empty()) {
+        (Some(true), true) => Finding::new("ready", Verdict::Good, "answers requests"),
+        (Some(true), false) => {
+            let text = format!("answers requests; away at the moment: {}", degraded.join(", "));
+            Finding::new("ready", Verdict::Doubtful, text)
+        }
+        _ => Finding::new("ready", Verdict::Bad, "does not answer requests yet; its log says why"),
+    }
+}
+
+fn of_state(body: &Value) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    findings.push(match body.pointer("/live/version").and_then(Value::as_u64) {
+        Some(version) => Finding::new("model", Verdict::Good, format!("version {version} is live")),
+        None => {
+            let text = "no version yet, lists come from what is popular; `ouzel runs start` trains one";
+            Finding::new("model", Verdict::Doubtful, text)
+        }
+    });
+    for actor in shown::list(body, "actors").unwrap_or_default() {
+        let name = format!("actor {}", shown::plain(actor.get("name")));
+        let status = shown::plain(actor.get("status"));
+        let restarts = actor.get("restarts").and_then(Value::as_u64).unwrap_or(0);
+        let error = actor.get("last_error").and_then(Value::as_str);
+        let last = error.map(|error| format!(", the last after: {error}")).unwrap_or_default();
+        findings.push(match (status.as_str(), restarts) {
+            ("running", 0) => Finding::new(&name, Verdict::Good, "runs"),
+            ("running", n) => Finding::new(&name, Verdict::Doubtful, format!("runs, rebuilt {n} times{last}")),
+            (other, n) => Finding::new(&name, Verdict::Bad, format!("is {other}, rebuilt {n} times{last}")),
+        });
+    }
+    findings
+}

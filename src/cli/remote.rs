@@ -1,0 +1,159 @@
+//! A running service over HTTP, for the commands that administer it.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::arguments::RemoteArgs;
+use super::failure::Failure;
+use super::{Context, choose_tls, table};
+use crate::settings::{Secret, Server};
+
+/// How long a connection may take, and an answer.
+const CONNECT: Duration = Duration::from_secs(5);
+const ANSWER: Duration = Duration::from_secs(60);
+
+/// Why the service did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RemoteError {
+    /// Nobody answered.
+    #[error("no service answers at {url} ({reason}); start one with `ouzel serve`, or name it with --url")]
+    Unreachable {
+        /// The base URL.
+        url: String,
+        /// Why, in a few words.
+        reason: String,
+    },
+    /// The service said no.
+    #[error("{detail} (status {status}{})", .request_id.as_ref().map(|id| format!(", request {id}")).unwrap_or_default())]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The problem's `detail`.
+        detail: String,
+        /// By which the service's log names the request.
+        request_id: Option<String>,
+    },
+    /// The answer is not what such a service gives.
+    #[error("what answers at {url} is no Ouzel of this kind: {reason}")]
+    Unreadable {
+        /// The URL that was asked.
+        url: String,
+        /// What is wrong with the answer.
+        reason: String,
+    },
+}
+
+/// A running service.
+pub(super) struct Remote {
+    base: String,
+    key: Option<Secret>,
+    http: reqwest::Client,
+}
+
+impl Remote {
+    /// The service that the arguments name, or else the settings.
+    pub(super) fn new(args: &RemoteArgs, context: &mut Context<'_>) -> anyhow::Result<Self> {
+        let url = match &args.url {
+            Some(url) => url.clone(),
+            None => url_of(&context.settings()?.server)?,
+        };
+        Self::at(&url, args.key.clone())
+    }
+
+    /// The service at `url`.
+    pub(super) fn at(url: &str, key: Option<Secret>) -> anyhow::Result<Self> {
+        let base = url.trim().trim_end_matches('/').to_owned();
+        let fine =
+            reqwest::Url::parse(&base).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        if !fine {
+            return Err(Failure::Usage(format!("--url must be like http://host:5500, not {url:?}")).into());
+        }
+        choose_tls();
+        let http = reqwest::Client::builder().connect_timeout(CONNECT).timeout(ANSWER).build()?;
+        Ok(Self { base, key, http })
+    }
+
+    /// Asks for `path`, which begins with a slash.
+    pub(super) async fn get(&self, path: &str) -> Result<Value, RemoteError> {
+        self.send(self.http.get(self.url(path))).await
+    }
+
+    /// Posts to `path`, with or without a body.
+    pub(super) async fn post(&self, path: &str, body: Option<&Value>) -> Result<Value, RemoteError> {
+        let request = self.http.post(self.url(path));
+        self.send(match body {
+            Some(body) => request.json(body),
+            None => request,
+        })
+        .await
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value, RemoteError> {
+        let request = match &self.key {
+            Some(key) => request.bearer_auth(key.expose()),
+            None => request,
+        };
+        let away =
+            |error: reqwest::Error| RemoteError::Unreachable { url: self.base.clone(), reason: innermost(&error) };
+        let response = request.send().await.map_err(away)?;
+        let status = response.status();
+        let header = response.headers().get("x-request-id").and_then(|id| id.to_str().ok()).map(table::clean);
+        let bytes = response.bytes().await.map_err(away)?;
+        let body = serde_json::from_slice::<Value>(&bytes);
+        if status.is_success() {
+            return match body {
+                Ok(body) => Ok(body),
+                Err(_) if bytes.is_empty() => Ok(Value::Null),
+                Err(error) => Err(RemoteError::Unreadable {
+                    url: self.base.clone(),
+                    reason: format!("its answer is no JSON: {error}"),
+                }),
+            };
+        }
+        let told = body.ok().and_then(|body| Some(table::clean(body.get("detail")?.as_str()?)));
+        let mut detail = told.unwrap_or_else(|| status.canonical_reason().unwrap_or("the service said no").to_owned());
+        if matches!(status.as_u16(), 401 | 403) {
+            detail.push_str("; give a key of the right scope with --key or OUZEL_KEY");
+        }
+        Err(RemoteError::Refused { status: status.as_u16(), detail, request_id: header })
+    }
+}
+
+/// The cause that says most: the last one.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    table::clean(&cause.to_string())
+}
+
+/// Where a service with these settings is reached from its own machine.
+fn url_of(server: &Server) -> Result<String, Failure> {
+    if server.port == 0 {
+        return Err(Failure::Usage("server.port is 0, any free port: name the service with --url".to_owned()));
+    }
+    let host = match server.address {
+        address if address.is_unspecified() => "127.0.0.1".to_owned(),
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    };
+    Ok(format!("http://{host}:{}", server.port))
+}
+
+/// Runs a future to its end, on this thread.
+pub(super) fn wait_for<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+/// A part of a path, escaped.
+pub(super) fn segment(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
