@@ -57,6 +57,11 @@ pub trait Recommender: Send + Sync {
     /// How many items it knows.
     fn items(&self) -> usize;
 
+    /// How many users it has a row for; 0 for a kind without a user table.
+    fn user_rows(&self) -> usize {
+        0
+    }
+
     /// Writes a score for every item to `out`, `items()` long. Answers false, with `out` left as it likes, when it knows
     /// too little of the user to say anything personal (the cold-start ladder then answers).
     fn score_all(&self, taste: &Taste<'_>, out: &mut [f32]) -> bool;
