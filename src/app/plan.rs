@@ -30,5 +30,9 @@ pub fn options(settings: &Settings) -> CandidateOptions {
         kinds: training.candidates.clone(),
         ease_max_items: training.ease_max_items,
         ease_lambdas: training.ease_lambdas.clone(),
+        neural_epochs: training.neural_epochs,
+        neural_batch: training.neural_batch,
+        neural_learning_rate: training.neural_learning_rate,
+        neural_held_out: training.neural_held_out,
     }
 }

@@ -1,58 +1,49 @@
-//! `ease`, the closed-form item-item model of Steck, "Embarrassingly Shallow Autoencoders for Sparse Data" (WWW 2019).
+//! `ease`: Steck, "Embarrassingly Shallow Autoencoders for Sparse Data" (2019), the closed form.
 //!
-//! With the binary users x items matrix X, G = XᵀX + λI and P = G⁻¹, the weights are B = I - P diag(1 / diag P), whose
-//! diagonal is 0. A user's scores are the sum of the rows of B for the items in the history, a dislike counting against.
-#![expect(clippy::indexing_slicing, reason = "matrices are items x items, and items index them")]
+//! With `G = XᵀX + λI` over the pairs of positive weight and `P = G⁻¹`, the weights are `B = I - P diag(1 / diag P)`.
+//! A user's score for an item is the sum of the rows of `B` of what is in the history; disliked items subtract theirs.
+//! Time grows with the cube of the catalogue, memory with its square: two matrices of 32-bit floats while it is fitted.
+
+#![expect(clippy::indexing_slicing, reason = "matrices of known size")]
 
 use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::cholesky::llt::{factor, inverse};
-use faer::{Mat, Par};
-use serde::{Deserialize, Serialize};
+use faer::linalg::cholesky::llt::factor::{cholesky_in_place, cholesky_in_place_scratch};
+use faer::linalg::matmul::triangular::{BlockStructure, matmul};
+use faer::linalg::triangular_inverse::invert_lower_triangular;
+use faer::{Accum, MatMut, MatRef, Par};
+use rayon::prelude::*;
+use serde::Deserialize;
+use serde_json::json;
 
+use super::cooccurrence::Taken;
+use super::history::directions;
+use super::{Settings, shape, sizes};
 use crate::model::artifact::{ArtifactError, Tensors};
 use crate::model::dataset::Dataset;
-use crate::model::recommender::{Acted, Fitted, Recipe, Recommender, Taste};
+use crate::model::recommender::{Fitted, Recipe, Recommender, Taste};
 use crate::model::training::job::{FitError, Job};
+use crate::model::training::pool;
 
 /// The kind's name.
 pub const KIND: &str = "ease";
 
-/// Users between two looks at the cancel flag.
-const USERS_PER_CHECK: usize = 256;
-
-/// The latest of a history's items that are summed; a request's time is bounded by it.
-const HISTORY: usize = 500;
-
-/// Settings of the recipe.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+/// The recipe.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ease {
-    /// λ, the weight of the squared weights; greater than 0. More of it follows popularity more closely.
-    pub lambda: f32,
-    /// The largest catalogue: memory grows with its square, time with its cube.
+    /// The regularisation λ, above 0.
+    pub lambda: f64,
+    /// The largest catalogue it is fitted on.
     pub max_items: usize,
 }
 
-impl Default for Ease {
-    fn default() -> Self {
-        Self { lambda: 200.0, max_items: 10_000 }
+impl Settings for Ease {
+    fn check(&self) -> Result<(), String> {
+        if !(self.lambda.is_finite() && self.lambda > 0.0) {
+            return Err("lambda must be above 0".into());
+        }
+        Ok(())
     }
-}
-
-/// The fitted weights, row-major: row i is what having item i adds to every item's score.
-struct ItemWeights {
-    items: usize,
-    weights: Vec<f32>,
-}
-
-/// Reads the model back.
-///
-/// # Errors
-/// [`ArtifactError`] when the tensor is not there or not square.
-pub fn load(mut tensors: Tensors) -> Result<Box<dyn Recommender>, ArtifactError> {
-    let items = tensors.shape("weights")?.first().copied().unwrap_or_default();
-    let weights = tensors.take_f32("weights", &[items, items])?;
-    Ok(Box::new(ItemWeights { items, weights }))
 }
 
 impl Recipe for Ease {
@@ -61,108 +52,144 @@ impl Recipe for Ease {
     }
 
     fn settings(&self) -> serde_json::Value {
-        serde_json::json!(self)
+        json!({ "lambda": self.lambda, "max_items": self.max_items })
     }
 
-    fn fit(&self, data: &Dataset, _: Option<&Fitted>, job: &Job) -> Result<Box<dyn Recommender>, FitError> {
+    fn fit(&self, data: &Dataset, _parent: Option<&Fitted>, job: &Job) -> Result<Box<dyn Recommender>, FitError> {
         let items = data.items();
         if items > self.max_items {
-            let max = self.max_items;
-            return Err(FitError::Unsuited(format!("{items} items, and training.ease_max_items is {max}")));
+            return Err(FitError::Unsuited(format!(
+                "the catalogue has {items} items and ease is fitted on {} at most: raise training.ease_max_items, or leave ease out",
+                self.max_items
+            )));
         }
-        if !(self.lambda > 0.0 && self.lambda.is_finite()) {
-            return Err(FitError::Unsuited(format!("lambda must be greater than 0, it is {}", self.lambda)));
+        if items == 0 {
+            return Err(FitError::Unsuited("the catalogue is empty".into()));
         }
-        let gram = gram(data, self.lambda, job)?;
-        job.progress(0.3);
-        let inverse = inverted(gram, job)?;
-        job.progress(0.9);
-        let weights = weights(&inverse);
-        if !weights.iter().all(|weight| weight.is_finite()) {
-            return Err(FitError::NotFinite("a weight of ease".to_owned()));
-        }
-        Ok(Box::new(ItemWeights { items, weights }))
+        let weights = pool::within(job.threads, || weights(data, self.lambda as f32, job))??;
+        Ok(Box::new(EaseModel::new(items, weights)))
     }
 }
 
-/// The lower half of XᵀX + λI.
-fn gram(data: &Dataset, lambda: f32, job: &Job) -> Result<Mat<f32>, FitError> {
-    let mut gram = Mat::<f32>::zeros(data.items(), data.items());
-    let mut liked: Vec<usize> = Vec::new();
-    for user in 0..data.users() {
-        if user % USERS_PER_CHECK == 0 {
-            job.check()?;
-        }
-        liked.clear();
-        liked.extend(data.of(user).iter().filter(|pair| pair.weight > 0.0).map(|pair| pair.item as usize));
-        liked.sort_unstable();
-        for (place, &column) in liked.iter().enumerate() {
-            // Columns are contiguous, and rows at or below the diagonal are the ones that are read.
-            let column = gram.col_as_slice_mut(column);
-            for &row in &liked[place..] {
-                column[row] += 1.0;
-            }
-        }
+/// `B`, row-major.
+fn weights(data: &Dataset, lambda: f32, job: &Job) -> Result<Vec<f32>, FitError> {
+    let items = data.items();
+    let par = Par::rayon(job.threads.max(1));
+    let mut matrix = gram(data, lambda, job)?;
+    // The upper triangle row by row is the lower one column by column, as the factorisation wants it.
+    let mut lower = MatMut::from_column_major_slice_mut(&mut matrix, items, items);
+    let mut memory = MemBuffer::new(cholesky_in_place_scratch::<f32>(items, par, faer::prelude::default()));
+    cholesky_in_place(
+        lower.as_mut(),
+        faer::prelude::default(),
+        par,
+        MemStack::new(&mut memory),
+        faer::prelude::default(),
+    )
+    .map_err(|_| FitError::Library(format!("ease cannot be solved with lambda {lambda}: raise it")))?;
+    job.check()?;
+    let mut inverse = zeros(items)?;
+    invert_lower_triangular(MatMut::from_column_major_slice_mut(&mut inverse, items, items), lower.as_ref(), par);
+    job.check()?;
+    let inverse = MatRef::from_column_major_slice(&inverse, items, items);
+    matmul(
+        lower,
+        BlockStructure::TriangularLower,
+        Accum::Replace,
+        inverse.transpose(),
+        BlockStructure::TriangularUpper,
+        inverse,
+        BlockStructure::TriangularLower,
+        1.0,
+        par,
+    );
+    job.check()?;
+    scale(&mut matrix, items);
+    if matrix.iter().all(|weight| weight.is_finite()) {
+        Ok(matrix)
+    } else {
+        Err(FitError::NotFinite(format!("a weight of ease with lambda {lambda}")))
     }
-    for item in 0..data.items() {
-        gram[(item, item)] += lambda;
-    }
+}
+
+/// The upper triangle of `XᵀX + λI`, row-major. Counts are exact up to 2^24 common takers, so that no order of adding
+/// matters.
+fn gram(data: &Dataset, lambda: f32, job: &Job) -> Result<Vec<f32>, FitError> {
+    let items = data.items();
+    let taken = Taken::new(data, usize::MAX);
+    let mut gram = zeros(items)?;
+    gram.par_chunks_mut(items).enumerate().try_for_each(|(item, row)| {
+        job.check()?;
+        taken.each_with(item, true, |other| row[other] += 1.0);
+        row[item] += lambda;
+        Ok(())
+    })?;
     Ok(gram)
 }
 
-/// The lower half of the inverse of a positive definite matrix given by its lower half.
-fn inverted(mut gram: Mat<f32>, job: &Job) -> Result<Mat<f32>, FitError> {
-    let items = gram.nrows();
-    let par = if job.threads > 1 { Par::rayon(job.threads) } else { Par::Seq };
-    let params = faer::Spec::default();
-    let mut memory = MemBuffer::new(factor::cholesky_in_place_scratch::<f32>(items, par, params));
-    factor::cholesky_in_place(gram.as_mut(), Default::default(), par, MemStack::new(&mut memory), params)
-        .map_err(|error| FitError::Library(format!("ease: the matrix could not be factored: {error:?}")))?;
-    job.check()?;
-    let mut inverse = Mat::<f32>::zeros(items, items);
-    let mut memory = MemBuffer::new(inverse::inverse_scratch::<f32>(items, par));
-    inverse::inverse(inverse.as_mut(), gram.as_ref(), par, MemStack::new(&mut memory));
-    job.check()?;
-    Ok(inverse)
-}
-
-/// B, row-major, from the lower half of P.
-fn weights(inverse: &Mat<f32>) -> Vec<f32> {
-    let items = inverse.nrows();
-    let scale: Vec<f32> = (0..items).map(|item| -1.0 / inverse[(item, item)]).collect();
-    let mut weights = vec![0.0; items * items];
-    for column in 0..items {
-        for (row, &value) in inverse.col_as_slice(column).iter().enumerate().skip(column + 1) {
-            weights[row * items + column] = value * scale[column];
-            weights[column * items + row] = value * scale[row];
+/// Turns the upper triangle of `P` into all of `B`, in square tiles so that both triangles stay in cache.
+fn scale(matrix: &mut [f32], items: usize) {
+    const TILE: usize = 64;
+    let inverse_diagonal: Vec<f32> = (0..items).map(|item| -1.0 / matrix[item * items + item]).collect();
+    for top in (0..items).step_by(TILE) {
+        for left in (top..items).step_by(TILE) {
+            for row in top..(top + TILE).min(items) {
+                for column in left.max(row + 1)..(left + TILE).min(items) {
+                    let value = matrix[row * items + column];
+                    matrix[row * items + column] = value * inverse_diagonal[column];
+                    matrix[column * items + row] = value * inverse_diagonal[row];
+                }
+            }
         }
     }
-    weights
+    for item in 0..items {
+        matrix[item * items + item] = 0.0;
+    }
 }
 
-impl ItemWeights {
+fn zeros(items: usize) -> Result<Vec<f32>, FitError> {
+    let mut matrix = Vec::new();
+    matrix
+        .try_reserve_exact(items * items)
+        .map_err(|_| FitError::Unsuited(format!("there is no memory for ease on {items} items")))?;
+    matrix.resize(items * items, 0.0);
+    Ok(matrix)
+}
+
+/// The fitted weights.
+struct EaseModel {
+    items: usize,
+    /// `B`, row-major, `[items, items]`.
+    weights: Vec<f32>,
+    /// Whether the item's row says anything.
+    telling: Vec<bool>,
+}
+
+impl EaseModel {
+    fn new(items: usize, weights: Vec<f32>) -> Self {
+        let telling = weights.chunks(items.max(1)).map(|row| row.iter().any(|&weight| weight != 0.0)).collect();
+        Self { items, weights, telling }
+    }
+
     fn row(&self, item: u32) -> &[f32] {
-        let start = item as usize * self.items;
-        &self.weights[start..start + self.items]
+        &self.weights[item as usize * self.items..][..self.items]
     }
 
-    /// The distinct items of the latest part of a history, each with the sign of its latest action.
-    fn signs(history: &[Acted]) -> Vec<(u32, f32)> {
-        let mut signs: Vec<(u32, f32)> = Vec::with_capacity(history.len().min(HISTORY));
-        let mut seen = std::collections::HashSet::with_capacity(history.len().min(HISTORY));
-        for acted in history.iter().rev() {
-            if acted.weight != 0.0 && seen.insert(acted.item) {
-                signs.push((acted.item, acted.weight.signum()));
-            }
-            if signs.len() == HISTORY {
-                break;
-            }
-        }
-        signs
+    fn knows(&self, directions: &[(u32, f32)]) -> bool {
+        directions.iter().any(|&(item, sign)| sign > 0.0 && self.telling[item as usize])
     }
 }
 
-impl Recommender for ItemWeights {
+/// Reads back the weights.
+pub fn load(mut tensors: Tensors) -> Result<Box<dyn Recommender>, ArtifactError> {
+    let [rows, columns] = sizes(&tensors, "weights")?;
+    if rows != columns {
+        return Err(shape("weights", format!("it is {rows} by {columns}, not square")));
+    }
+    Ok(Box::new(EaseModel::new(rows, tensors.take_f32("weights", &[rows, rows])?)))
+}
+
+impl Recommender for EaseModel {
     fn kind(&self) -> &'static str {
         KIND
     }
@@ -172,22 +199,26 @@ impl Recommender for ItemWeights {
     }
 
     fn score_all(&self, taste: &Taste<'_>, out: &mut [f32]) -> bool {
-        let signs = Self::signs(taste.history);
+        let directions = directions(taste.history, self.items);
         out.fill(0.0);
-        for &(item, sign) in &signs {
+        for &(item, sign) in &directions {
             for (score, weight) in out.iter_mut().zip(self.row(item)) {
                 *score += sign * weight;
             }
         }
-        !signs.is_empty()
+        self.knows(&directions)
     }
 
     fn score_some(&self, taste: &Taste<'_>, items: &[u32], out: &mut [f32]) -> bool {
-        let signs = Self::signs(taste.history);
-        for (score, &wanted) in out.iter_mut().zip(items) {
-            *score = signs.iter().fold(0.0, |sum, &(item, sign)| sum + sign * self.row(item)[wanted as usize]);
+        let directions = directions(taste.history, self.items);
+        out.fill(0.0);
+        for &(item, sign) in &directions {
+            let row = self.row(item);
+            for (score, &wanted) in out.iter_mut().zip(items) {
+                *score += sign * row[wanted as usize];
+            }
         }
-        !signs.is_empty()
+        self.knows(&directions)
     }
 
     fn similar(&self, item: u32, out: &mut [f32]) -> bool {
@@ -197,5 +228,61 @@ impl Recommender for ItemWeights {
 
     fn save(&self) -> Result<Tensors, ArtifactError> {
         Ok(Tensors::default().with_f32("weights", &[self.items, self.items], self.weights.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use faer::linalg::solvers::DenseSolveCore;
+
+    use super::super::tests::{dataset, fitted, scores_for};
+    use super::*;
+
+    #[test]
+    fn weights_are_the_closed_form() {
+        // XᵀX = [[2, 1], [1, 2]], λ = 1: P = [[3, -1], [-1, 3]] / 8, so B = [[0, 1/3], [1/3, 0]].
+        let data = dataset(&[(0, 0, 1.0, 0), (0, 1, 2.0, 0), (1, 0, 1.0, 0), (2, 1, 1.0, 0), (2, 0, -1.0, 0)]);
+        let recipe = Ease { lambda: 1.0, max_items: 2 };
+        let mut similar = [0.0; 2];
+        assert!(fitted(&recipe, &data).recommender.similar(0, &mut similar));
+        assert!(similar[0] == 0.0 && (similar[1] - 1.0 / 3.0).abs() < 1e-6, "{similar:?}");
+        assert_eq!(scores_for(&recipe, &data, &[(0, 1.0), (0, 1.0)]), similar, "a repeated item counts once");
+        let mut back = [0.0; 2];
+        assert!(fitted(&recipe, &data).recommender.similar(1, &mut back));
+        assert_eq!(scores_for(&recipe, &data, &[(1, 1.0), (0, -1.0)]), [back[0], -similar[1]]);
+    }
+
+    #[test]
+    fn it_agrees_with_a_solution_in_64_bits() {
+        let rows: Vec<(u32, u32, f32, i64)> = (0..400_u32)
+            .flat_map(|user| (0..8_u32).map(move |k| (user, (user * 7 + k * k * 3) % 90, 1.0, 0)))
+            .collect();
+        let data = dataset(&rows);
+        let (items, lambda) = (data.items(), 5.0);
+        let mut gram = faer::Mat::<f64>::identity(items, items) * faer::Scale(lambda);
+        for user in 0..data.users() {
+            for a in data.of(user) {
+                for b in data.of(user) {
+                    gram[(a.item as usize, b.item as usize)] += 1.0;
+                }
+            }
+        }
+        let inverse = gram.partial_piv_lu().inverse();
+        let model = fitted(&Ease { lambda, max_items: 100 }, &data);
+        let mut row = vec![0.0; items];
+        for item in 0..items {
+            assert!(model.recommender.similar(item as u32, &mut row));
+            for other in (0..items).filter(|&other| other != item) {
+                let expected = -inverse[(item, other)] / inverse[(other, other)];
+                assert!((f64::from(row[other]) - expected).abs() < 1e-4, "{item} {other}: {} {expected}", row[other]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_catalogue_beyond_the_limit_is_refused() {
+        let data = dataset(&[(0, 0, 1.0, 0), (0, 1, 1.0, 0)]);
+        let refused = Ease { lambda: 1.0, max_items: 1 }.fit(&data, None, &Job::quiet(1)).err().unwrap();
+        insta::assert_snapshot!(refused, @"the catalogue has 2 items and ease is fitted on 1 at most: raise training.ease_max_items, or leave ease out");
     }
 }

@@ -1,7 +1,17 @@
-//! The kinds of model, a file each.
+//! The kinds of model, a file each, and what is done with all of them: read a recipe, fit it, load what was written.
 
-pub mod ease;
-pub mod popularity;
+mod cooccurrence;
+mod decayed;
+mod ease;
+mod history;
+mod item_knn;
+mod neural_cf;
+mod options;
+mod popularity;
+#[cfg(test)]
+mod real_data;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -12,55 +22,39 @@ use super::dataset::Dataset;
 use super::ids::{ItemId, UserId};
 use super::recommender::{Fitted, Recipe, RecipeSpec, Recommender};
 use super::training::job::{FitError, Job};
+use decayed::DecayedPopular;
 use ease::Ease;
-use popularity::{NoSettings, Popularity};
+use item_knn::ItemKnn;
+use neural_cf::NeuralCf;
+use popularity::{Popular, RecentPopular};
 
-/// Every kind that this build knows.
-pub const KINDS: [&str; 3] = ["popular", "recent-popular", ease::KIND];
+pub use options::{CandidateOptions, specs};
 
-/// What the settings say of the kinds.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CandidateOptions {
-    /// The kinds that a run trains.
-    pub kinds: Vec<String>,
-    /// The largest catalogue of `ease`.
-    pub ease_max_items: usize,
-    /// The values of λ that are tried.
-    pub ease_lambdas: Vec<f32>,
-}
+/// The kinds that this build knows.
+pub const KINDS: [&str; 6] =
+    [popularity::POPULAR, popularity::RECENT, decayed::KIND, item_knn::KIND, ease::KIND, neural_cf::KIND];
 
-/// The recipes that a run tries, several of a kind where several settings are tried.
-///
-/// # Errors
-/// [`ArtifactError::Kind`] for a kind that this build does not know.
-pub fn specs(options: &CandidateOptions) -> Result<Vec<RecipeSpec>, ArtifactError> {
-    let mut specs = Vec::new();
-    for kind in &options.kinds {
-        let tried: Vec<serde_json::Value> = match kind.as_str() {
-            ease::KIND => {
-                let of = |&lambda| Ease { lambda, max_items: options.ease_max_items };
-                options.ease_lambdas.iter().map(of).map(|ease| ease.settings()).collect()
-            }
-            _ => vec![serde_json::json!({})],
-        };
-        for settings in tried {
-            let spec = RecipeSpec { kind: kind.clone(), settings };
-            specs.push(RecipeSpec { settings: recipe(&spec)?.settings(), ..spec });
-        }
+/// A recipe read from JSON, with the ranges that serde cannot see.
+trait Settings: DeserializeOwned {
+    /// Says what is out of range.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
     }
-    Ok(specs)
 }
 
-/// The recipe that a spec names; a setting that it does not give has its default.
+/// The recipe that a spec names; unknown settings, missing ones and ones out of range are refused.
 ///
 /// # Errors
 /// [`ArtifactError::Kind`] or [`ArtifactError::Settings`].
 pub fn recipe(spec: &RecipeSpec) -> Result<Box<dyn Recipe>, ArtifactError> {
     Ok(match spec.kind.as_str() {
-        "popular" => settings::<NoSettings>(spec).map(|_| Box::new(Popularity::AllTime))?,
-        "recent-popular" => settings::<NoSettings>(spec).map(|_| Box::new(Popularity::Recent))?,
-        ease::KIND => Box::new(settings::<Ease>(spec)?),
-        _ => return Err(unknown(spec)),
+        popularity::POPULAR => Box::new(read::<Popular>(spec)?),
+        popularity::RECENT => Box::new(read::<RecentPopular>(spec)?),
+        decayed::KIND => Box::new(read::<DecayedPopular>(spec)?),
+        item_knn::KIND => Box::new(read::<ItemKnn>(spec)?),
+        ease::KIND => Box::new(read::<Ease>(spec)?),
+        neural_cf::KIND => Box::new(read::<NeuralCf>(spec)?),
+        other => return Err(unknown(other)),
     })
 }
 
@@ -69,54 +63,79 @@ pub fn recipe(spec: &RecipeSpec) -> Result<Box<dyn Recipe>, ArtifactError> {
 /// # Errors
 /// Any [`ArtifactError`].
 pub fn load(spec: &RecipeSpec, tensors: Tensors) -> Result<Box<dyn Recommender>, ArtifactError> {
+    recipe(spec)?;
     match spec.kind.as_str() {
-        "popular" => Popularity::AllTime.load(tensors),
-        "recent-popular" => Popularity::Recent.load(tensors),
+        popularity::POPULAR => popularity::load(popularity::POPULAR, tensors),
+        popularity::RECENT => popularity::load(popularity::RECENT, tensors),
+        decayed::KIND => popularity::load(decayed::KIND, tensors),
+        item_knn::KIND => item_knn::load(tensors),
         ease::KIND => ease::load(tensors),
-        _ => Err(unknown(spec)),
+        neural_cf::KIND => neural_cf::load(tensors),
+        other => Err(unknown(other)),
     }
 }
 
-fn settings<T: DeserializeOwned>(spec: &RecipeSpec) -> Result<T, ArtifactError> {
-    serde_json::from_value(spec.settings.clone())
-        .map_err(|error| ArtifactError::Settings { kind: spec.kind.clone(), reason: error.to_string() })
-}
-
-fn unknown(spec: &RecipeSpec) -> ArtifactError {
-    ArtifactError::Kind(format!("{}; this build knows {}", spec.kind, KINDS.join(", ")))
-}
-
-/// Fits `recipe` and joins the model with the dataset's ids.
+/// Fits a recipe and joins the model with the ids of the data.
 ///
 /// # Errors
-/// As [`Recipe::fit`].
+/// Any [`FitError`]; data without a row is [`FitError::Unsuited`].
 pub fn fit(recipe: &dyn Recipe, data: &Dataset, parent: Option<&Fitted>, job: &Job) -> Result<Fitted, FitError> {
+    if data.items() == 0 || data.users() == 0 {
+        return Err(FitError::Unsuited("there is no interaction to train on".into()));
+    }
     let recommender = recipe.fit(data, parent, job)?;
-    let user_ids = if recommender.user_rows() > 0 { data.user_ids.clone() } else { Arc::default() };
+    let user_ids = if recommender.user_rows() == 0 { Arc::default() } else { data.user_ids.clone() };
     Ok(Fitted { recommender, settings: recipe.settings(), item_ids: data.item_ids.clone(), user_ids })
 }
 
-/// Reads a model back with its ids.
+/// Reads back a model with its ids, which must be as many as the model has rows.
 ///
 /// # Errors
-/// [`ArtifactError`], also when the numbers of ids and of rows differ.
+/// Any [`ArtifactError`].
 pub fn load_fitted(
     spec: &RecipeSpec,
     tensors: Tensors,
-    item_ids: Vec<ItemId>,
-    user_ids: Vec<UserId>,
+    item_ids: Arc<Vec<ItemId>>,
+    user_ids: Arc<Vec<UserId>>,
 ) -> Result<Fitted, ArtifactError> {
     let recommender = load(spec, tensors)?;
-    let counts = [("items", recommender.items(), item_ids.len()), ("users", recommender.user_rows(), user_ids.len())];
-    for (name, rows, ids) in counts {
-        if rows != ids {
-            let reason = format!("{rows} rows for {ids} ids");
-            return Err(ArtifactError::Shape { name: name.to_owned(), reason });
+    for (name, ids, rows) in
+        [("items", item_ids.len(), recommender.items()), ("users", user_ids.len(), recommender.user_rows())]
+    {
+        if ids != rows {
+            return Err(shape(name, format!("the model has {rows} rows, the list of ids {ids}")));
         }
     }
-    let (item_ids, user_ids) = (Arc::new(item_ids), Arc::new(user_ids));
     Ok(Fitted { recommender, settings: spec.settings.clone(), item_ids, user_ids })
 }
 
-#[cfg(test)]
-mod tests;
+fn read<T: Settings>(spec: &RecipeSpec) -> Result<T, ArtifactError> {
+    let wrong = |reason: String| ArtifactError::Settings { kind: spec.kind.clone(), reason };
+    let recipe: T = serde_json::from_value(spec.settings.clone()).map_err(|error| wrong(error.to_string()))?;
+    recipe.check().map_err(wrong)?;
+    Ok(recipe)
+}
+
+fn unknown(kind: &str) -> ArtifactError {
+    ArtifactError::Kind(format!("{kind}; the kinds are {}", KINDS.join(", ")))
+}
+
+fn shape(name: &str, reason: String) -> ArtifactError {
+    ArtifactError::Shape { name: name.to_owned(), reason }
+}
+
+/// The length of a tensor of one dimension.
+fn length(tensors: &Tensors, name: &str) -> Result<usize, ArtifactError> {
+    match tensors.shape(name)? {
+        &[length] => Ok(length),
+        other => Err(shape(name, format!("it has {} dimensions, not 1", other.len()))),
+    }
+}
+
+/// The sizes of a tensor of two dimensions.
+fn sizes(tensors: &Tensors, name: &str) -> Result<[usize; 2], ArtifactError> {
+    match tensors.shape(name)? {
+        &[rows, columns] => Ok([rows, columns]),
+        other => Err(shape(name, format!("it has {} dimensions, not 2", other.len()))),
+    }
+}

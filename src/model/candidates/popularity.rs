@@ -1,105 +1,109 @@
-//! `popular` and `recent-popular`: one list for everybody, and the lines that every other kind has to beat.
+//! `popular` and `recent-popular`: one list for everybody.
 
-use std::sync::Arc;
+#![expect(clippy::indexing_slicing, reason = "items are dense indices of the dataset")]
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::json;
 
+use super::{Settings, length};
 use crate::model::artifact::{ArtifactError, Tensors};
-use crate::model::dataset::{Dataset, Pair};
+use crate::model::dataset::Dataset;
 use crate::model::interactions::NO_TIME;
 use crate::model::recommender::{Fitted, Recipe, Recommender, Taste};
 use crate::model::training::job::{FitError, Job};
 
-/// The share of the pairs, the latest ones, that `recent-popular` counts.
-const RECENT: f64 = 0.1;
+/// The kind `popular`.
+pub const POPULAR: &str = "popular";
+/// The kind `recent-popular`.
+pub const RECENT: &str = "recent-popular";
 
-/// What is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Popularity {
-    /// The users of each item.
-    AllTime,
-    /// The users of each item among the last tenth of all pairs by the pair's first time; where times are missing, all.
-    Recent,
-}
-
-/// Neither kind has a setting.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+/// Items by how many users took them.
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct NoSettings {}
+pub struct Popular {}
 
-/// A popularity, fitted.
-struct Counts {
-    kind: &'static str,
-    scores: Arc<[f32]>,
-}
+/// Items by how many users first took them in the last tenth of train's pairs; equal ones by how many did at any time.
+/// Where no row has a time it is [`Popular`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecentPopular {}
 
-impl Popularity {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::AllTime => "popular",
-            Self::Recent => "recent-popular",
-        }
-    }
+impl Settings for Popular {}
+impl Settings for RecentPopular {}
 
-    /// Reads the model back.
-    ///
-    /// # Errors
-    /// [`ArtifactError`] when the tensor is not there or not as it was written.
-    pub fn load(self, mut tensors: Tensors) -> Result<Box<dyn Recommender>, ArtifactError> {
-        let items = tensors.shape("scores")?.iter().product();
-        let scores = tensors.take_f32("scores", &[items])?;
-        Ok(Box::new(Counts { kind: self.name(), scores: scores.into() }))
-    }
-}
-
-impl Recipe for Popularity {
+impl Recipe for Popular {
     fn kind(&self) -> &'static str {
-        self.name()
+        POPULAR
     }
 
     fn settings(&self) -> serde_json::Value {
-        serde_json::json!({})
+        json!({})
     }
 
-    fn fit(&self, data: &Dataset, _: Option<&Fitted>, job: &Job) -> Result<Box<dyn Recommender>, FitError> {
+    fn fit(&self, data: &Dataset, _parent: Option<&Fitted>, job: &Job) -> Result<Box<dyn Recommender>, FitError> {
         job.check()?;
-        let all_time = count(data, |_| true);
-        let scores = match (self, recent_from(data)) {
-            (Self::Recent, Some(from)) => {
-                // Items without a recent user follow in the order of all time, below every one that has.
-                let most = all_time.iter().copied().fold(0.0, f32::max) + 1.0;
-                let recent = count(data, |pair| pair.first_ms >= from);
-                recent.iter().zip(&all_time).map(|(recent, all)| recent + all / most * TIE).collect()
-            }
-            _ => all_time,
-        };
-        Ok(Box::new(Counts { kind: self.name(), scores: scores.into() }))
+        Ok(Box::new(Popularity { kind: POPULAR, scores: takers(data).into_iter().map(|count| count as f32).collect() }))
     }
 }
 
-/// How much of a recent user all of all time is worth: enough to order items that have none, never enough to pass one.
-const TIE: f32 = 1e-3;
+impl Recipe for RecentPopular {
+    fn kind(&self) -> &'static str {
+        RECENT
+    }
 
-/// The users of each item, of the pairs that `counts` lets in; dislikes are never counted.
-fn count(data: &Dataset, counts: impl Fn(&Pair) -> bool) -> Vec<f32> {
-    let mut scores = vec![0.0; data.items()];
-    for pair in data.pairs.iter().filter(|pair| pair.weight > 0.0 && counts(pair)) {
-        if let Some(score) = scores.get_mut(pair.item as usize) {
-            *score += 1.0;
+    fn settings(&self) -> serde_json::Value {
+        json!({})
+    }
+
+    fn fit(&self, data: &Dataset, _parent: Option<&Fitted>, job: &Job) -> Result<Box<dyn Recommender>, FitError> {
+        job.check()?;
+        // Pairs, not rows: who buys the same thing each day is still one user.
+        let mut pairs: Vec<(i64, u32)> =
+            data.pairs.iter().filter(|pair| pair.weight > 0.0).map(|pair| (pair.first_ms, pair.item)).collect();
+        pairs.sort_unstable();
+        let mut recent = vec![0.0; data.items()];
+        for &(_, item) in pairs[pairs.len() - pairs.len().div_ceil(10)..].iter().filter(|pair| pair.0 != NO_TIME) {
+            recent[item as usize] += 1.0;
         }
+        Ok(Box::new(Popularity { kind: RECENT, scores: with_fallback(&recent, data, 0.5) }))
     }
-    scores
 }
 
-/// The time at which the last tenth of the pairs begins; none where a pair has no time.
-fn recent_from(data: &Dataset) -> Option<i64> {
-    let mut times: Vec<i64> = data.pairs.iter().map(|pair| pair.first_ms).collect();
-    times.sort_unstable();
-    let from = ((times.len() as f64) * (1.0 - RECENT)) as usize;
-    (times.first() != Some(&NO_TIME)).then(|| times.get(from).copied()).flatten()
+/// How many users took each item: pairs of positive weight.
+pub fn takers(data: &Dataset) -> Vec<u32> {
+    let mut counts = vec![0; data.items()];
+    for pair in data.pairs.iter().filter(|pair| pair.weight > 0.0) {
+        counts[pair.item as usize] += 1;
+    }
+    counts
 }
 
-impl Recommender for Counts {
+/// `scores`, with what all time says in steps that add up to less than `share`, so that equal ones are told apart and
+/// every item has a place. Where all scores are 0 it is the count of takers.
+pub fn with_fallback(scores: &[f64], data: &Dataset, share: f64) -> Vec<f32> {
+    let takers = takers(data);
+    if scores.iter().all(|&score| score == 0.0) {
+        return takers.into_iter().map(|count| count as f32).collect();
+    }
+    let step = share / (f64::from(takers.iter().copied().max().unwrap_or(0)) + 1.0);
+    scores.iter().zip(takers).map(|(score, count)| (score + step * f64::from(count)) as f32).collect()
+}
+
+/// A score per item, the same for everybody.
+pub struct Popularity {
+    /// The kind's name.
+    pub kind: &'static str,
+    /// By item; finite.
+    pub scores: Vec<f32>,
+}
+
+/// Reads back a popularity of the kind `kind`.
+pub fn load(kind: &'static str, mut tensors: Tensors) -> Result<Box<dyn Recommender>, ArtifactError> {
+    let items = length(&tensors, "scores")?;
+    Ok(Box::new(Popularity { kind, scores: tensors.take_f32("scores", &[items])? }))
+}
+
+impl Recommender for Popularity {
     fn kind(&self) -> &'static str {
         self.kind
     }
@@ -108,14 +112,14 @@ impl Recommender for Counts {
         self.scores.len()
     }
 
-    fn score_all(&self, _: &Taste<'_>, out: &mut [f32]) -> bool {
+    fn score_all(&self, _taste: &Taste<'_>, out: &mut [f32]) -> bool {
         out.copy_from_slice(&self.scores);
         true
     }
 
-    fn score_some(&self, _: &Taste<'_>, items: &[u32], out: &mut [f32]) -> bool {
+    fn score_some(&self, _taste: &Taste<'_>, items: &[u32], out: &mut [f32]) -> bool {
         for (score, &item) in out.iter_mut().zip(items) {
-            *score = self.scores.get(item as usize).copied().unwrap_or_default();
+            *score = self.scores[item as usize];
         }
         true
     }
@@ -125,6 +129,34 @@ impl Recommender for Counts {
     }
 
     fn save(&self) -> Result<Tensors, ArtifactError> {
-        Ok(Tensors::default().with_f32("scores", &[self.scores.len()], self.scores.to_vec()))
+        Ok(Tensors::default().with_f32("scores", &[self.scores.len()], self.scores.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{dataset, scores_for};
+    use super::*;
+
+    #[test]
+    fn popular_counts_users_and_not_rows_or_dislikes() {
+        let data = dataset(&[
+            (0, 0, 1.0, NO_TIME),
+            (0, 0, 1.0, NO_TIME),
+            (1, 1, 1.0, NO_TIME),
+            (2, 1, 1.0, NO_TIME),
+            (3, 0, -1.0, NO_TIME),
+        ]);
+        assert_eq!(scores_for(&Popular {}, &data, &[]), [1.0, 2.0]);
+        assert_eq!(scores_for(&RecentPopular {}, &data, &[]), [1.0, 2.0]);
+    }
+
+    #[test]
+    fn recent_popular_counts_the_last_tenth_and_falls_back_to_all_time() {
+        // Eleven rows: the last two by time are the tenth, item 2 twice; item 0 was taken most, item 3 is as old as item 1.
+        let mut rows: Vec<(u32, u32, f32, i64)> = (0..7).map(|user| (user, 0, 1.0, i64::from(user))).collect();
+        rows.extend([(0, 1, 1.0, 7), (1, 1, 1.0, 8), (2, 2, 1.0, 9), (3, 2, 1.0, 10)]);
+        let scores = scores_for(&RecentPopular {}, &dataset(&rows), &[]);
+        assert!(scores[2] >= 2.0 && scores[0] < 0.5 && scores[0] > scores[1] && scores[1] > 0.0, "{scores:?}");
     }
 }

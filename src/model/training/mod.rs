@@ -3,7 +3,9 @@
 pub mod choose;
 pub mod gate;
 pub mod job;
+pub mod network;
 pub mod pipeline;
+pub mod pool;
 pub mod probes;
 
 #[cfg(test)]

@@ -1,0 +1,114 @@
+//! An embedding table on the host with its optimiser.
+
+#![expect(clippy::indexing_slicing, reason = "rows of known width")]
+
+use rand::RngExt;
+use rand::rngs::StdRng;
+
+const BETA_1: f32 = 0.9;
+const BETA_2: f32 = 0.999;
+/// Keras' epsilon.
+pub const EPSILON: f32 = 1e-7;
+
+/// Rows of `width` numbers, trained by Adam (Kingma and Ba, 2015) on the rows that a batch touches: the moments of other
+/// rows stand still, and each row counts its own steps for the bias correction.
+pub struct Table {
+    width: usize,
+    rows: Vec<f32>,
+    first: Vec<f32>,
+    second: Vec<f32>,
+    steps: Vec<u32>,
+    /// Where a touched row's gradient is summed in `gradients`, plus 1; 0 for the others.
+    slots: Vec<u32>,
+    touched: Vec<u32>,
+    gradients: Vec<f32>,
+}
+
+impl Table {
+    /// Rows for which `used` holds begin uniform in ±0.05, which is Keras' default, the others are 0 and stay so.
+    pub fn new(width: usize, used: &[bool], rng: &mut StdRng) -> Self {
+        let mut rows = Vec::with_capacity(used.len() * width);
+        for &used in used {
+            rows.extend((0..width).map(|_| if used { rng.random_range(-0.05..0.05_f32) } else { 0.0 }));
+        }
+        Self {
+            width,
+            first: vec![0.0; rows.len()],
+            second: vec![0.0; rows.len()],
+            rows,
+            steps: vec![0; used.len()],
+            slots: vec![0; used.len()],
+            touched: Vec::new(),
+            gradients: Vec::new(),
+        }
+    }
+
+    /// Row `row`.
+    pub fn row(&self, row: u32) -> &[f32] {
+        &self.rows[row as usize * self.width..][..self.width]
+    }
+
+    /// All rows.
+    pub fn rows(&self) -> &[f32] {
+        &self.rows
+    }
+
+    /// Adds to the gradient of row `row`.
+    pub fn add(&mut self, row: u32, gradient: impl Iterator<Item = f32>) {
+        let slot = &mut self.slots[row as usize];
+        if *slot == 0 {
+            self.touched.push(row);
+            self.gradients.resize(self.touched.len() * self.width, 0.0);
+            *slot = self.touched.len() as u32;
+        }
+        let start = (*slot as usize - 1) * self.width;
+        for (sum, value) in self.gradients[start..start + self.width].iter_mut().zip(gradient) {
+            *sum += value;
+        }
+    }
+
+    /// One step on the rows that have a gradient, which are then forgotten.
+    pub fn step(&mut self, learning_rate: f32) {
+        for (&row, gradient) in self.touched.iter().zip(self.gradients.chunks_exact(self.width)) {
+            let row = row as usize;
+            self.slots[row] = 0;
+            self.steps[row] += 1;
+            let steps = self.steps[row].min(1 << 20) as i32;
+            let rate = learning_rate * (1.0 - BETA_2.powi(steps)).sqrt() / (1.0 - BETA_1.powi(steps));
+            let span = row * self.width..(row + 1) * self.width;
+            let state = self.first[span.clone()].iter_mut().zip(&mut self.second[span.clone()]);
+            for ((value, (first, second)), &slope) in self.rows[span].iter_mut().zip(state).zip(gradient) {
+                *first = BETA_1 * *first + (1.0 - BETA_1) * slope;
+                *second = BETA_2 * *second + (1.0 - BETA_2) * slope * slope;
+                *value -= rate * *first / (second.sqrt() + EPSILON);
+            }
+        }
+        self.touched.clear();
+        self.gradients.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn only_touched_rows_move_and_a_row_met_twice_moves_once_by_the_sum() {
+        let mut table = Table::new(2, &[true, true, false], &mut StdRng::seed_from_u64(1));
+        let before: Vec<f32> = table.rows().to_vec();
+        table.add(1, [1.0, -3.0].into_iter());
+        table.add(1, [1.0, 1.0].into_iter());
+        table.step(0.01);
+        // Adam's first step is the learning rate against the sign of the gradient.
+        assert_eq!(table.row(0), &before[..2]);
+        assert_eq!(table.row(2), [0.0, 0.0]);
+        for (at, expected) in [(0, -0.01), (1, 0.01)] {
+            assert!((table.row(1)[at] - before[2 + at] - expected).abs() < 1e-5);
+        }
+        let after = table.rows().to_vec();
+        table.step(0.01);
+        assert_eq!(table.rows(), after, "a gradient counts once");
+    }
+}
