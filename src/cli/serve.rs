@@ -4,6 +4,9 @@ use clap::Args;
 
 use super::Context;
 use super::failure::Failure;
+use crate::actors::supervision;
+use crate::app;
+use crate::model::clock::Clock;
 use crate::settings::Settings;
 
 /// Runs the service: events in, models trained and swapped, recommendations out. The default command.
@@ -17,8 +20,31 @@ pub(super) fn run(_args: &ServeArgs, context: &mut Context<'_>) -> anyhow::Resul
     serve_until_stopped(context.settings()?)
 }
 
-/// Starts everything and returns when it has stopped.
-#[expect(clippy::needless_pass_by_value, reason = "the service owns its settings")]
-fn serve_until_stopped(_settings: Settings) -> anyhow::Result<()> {
-    Err(Failure::Lacks("the service").into())
+/// Starts everything and returns when it has stopped: by a signal in order, or because an actor could not be kept alive.
+fn serve_until_stopped(settings: Settings) -> anyhow::Result<()> {
+    supervision::log_panics();
+    actix::System::new().block_on(async {
+        let running = app::start(settings, Clock::System).await?;
+        tracing::info!(url = running.url(), "listening");
+        let mut fatal = running.fatal.clone();
+        let ended = tokio::select! {
+            signal = stop_signal() => signal.map(|name| tracing::info!(name, "stopping")).map_err(anyhow::Error::from),
+            why = fatal.wait_for(Option::is_some) => {
+                let why = why.ok().and_then(|why| why.clone()).unwrap_or_else(|| "the overseer is gone".to_owned());
+                // Two writers must never be, so nothing is waited for: whoever keeps this process starts it anew.
+                return Err(Failure::Ended(why).into());
+            }
+        };
+        running.stop().await;
+        ended
+    })
+}
+
+/// Waits for SIGTERM or ctrl-C.
+pub(super) async fn stop_signal() -> std::io::Result<&'static str> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| "SIGINT"),
+        _ = terminate.recv() => Ok("SIGTERM"),
+    }
 }

@@ -16,12 +16,14 @@ use super::readiness::Readiness;
 use super::routes;
 use super::service::{Parts, Service};
 use crate::actors::handles::{IngestHandle, OverseerHandle, RegistryHandle, TrainerHandle};
+use crate::actors::slot::Slot;
 use crate::model::catalogue::Catalogue;
 use crate::model::clock::Clock;
 use crate::model::histories::Histories;
 use crate::model::serving::recommend::{ListRules, Recommending};
 use crate::model::serving::stats::RequestStats;
 use crate::settings::Settings;
+use crate::store::log::{EventLog, LogOptions};
 
 /// The time at which tests take place: 2026-01-01T00:00:00Z.
 pub const NOW_MS: i64 = 1_767_225_600_000;
@@ -42,10 +44,10 @@ pub fn service(change: impl FnOnce(&mut Settings)) -> web::Data<Service> {
         settings: Arc::new(settings),
         clock: Clock::held(NOW_MS),
         recommending: Arc::new(recommending),
-        ingest: IngestHandle {},
-        trainer: TrainerHandle {},
-        registry: RegistryHandle {},
-        overseer: OverseerHandle {},
+        ingest: IngestHandle::new(Slot::default(), 1).0,
+        trainer: TrainerHandle::new(Slot::default(), log(), tokio::sync::broadcast::channel(1).0),
+        registry: RegistryHandle::new(Slot::default()),
+        overseer: OverseerHandle::new(Arc::default()),
         stats: Arc::new(RequestStats::new(NOW_MS)),
         readiness: Arc::new(readiness),
         kafka: None,
@@ -54,6 +56,12 @@ pub fn service(change: impl FnOnce(&mut Settings)) -> web::Data<Service> {
         downloads: None,
     };
     web::Data::new(Service::new(parts).unwrap())
+}
+
+/// An empty log, whose folder is gone when the test is over.
+fn log() -> Arc<EventLog> {
+    let folder = tempfile::tempdir().unwrap();
+    Arc::new(EventLog::open(folder.path(), LogOptions::default()).unwrap().0)
 }
 
 /// A body that was answered, with its status and headers.
