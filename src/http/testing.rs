@@ -26,6 +26,11 @@ use crate::settings::Settings;
 /// The time at which tests take place: 2026-01-01T00:00:00Z.
 pub const NOW_MS: i64 = 1_767_225_600_000;
 
+/// A trainer that is not there.
+pub fn trainer() -> TrainerHandle {
+    TrainerHandle {}
+}
+
 /// A service with the default settings changed by `change`.
 pub fn service(change: impl FnOnce(&mut Settings)) -> web::Data<Service> {
     let mut settings: Settings = toml::from_str(include_str!("../../config/default.toml")).unwrap();
@@ -43,7 +48,7 @@ pub fn service(change: impl FnOnce(&mut Settings)) -> web::Data<Service> {
         clock: Clock::held(NOW_MS),
         recommending: Arc::new(recommending),
         ingest: IngestHandle {},
-        trainer: TrainerHandle {},
+        trainer: trainer(),
         registry: RegistryHandle {},
         overseer: OverseerHandle {},
         stats: Arc::new(RequestStats::new(NOW_MS)),
