@@ -1,5 +1,6 @@
 //! Keys and scopes. Keys are kept as SHA-256 digests and compared in constant time.
 
+use std::fmt;
 use std::path::Path;
 
 use actix_web::http::header::{self, HeaderMap};
@@ -74,9 +75,18 @@ pub struct Keyring {
     keys: Vec<Key>,
 }
 
-/// Who was let in, for audit lines: the first eight hexadecimal digits of the key's digest, or `anonymous`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller(pub String);
+/// Who was let in, for audit lines: shown as the first eight hexadecimal digits of the key's digest, or `anonymous`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caller(Option<[u8; 4]>);
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(start) => f.write_str(&hex::encode(start)),
+            None => f.write_str("anonymous"),
+        }
+    }
+}
 
 impl Keyring {
     /// Reads the keys of the settings and of the file they name.
@@ -106,7 +116,7 @@ impl Keyring {
     /// 401 without a known key, 403 with one whose scopes do not reach.
     pub fn check(&self, headers: &HeaderMap, needed: Scope) -> Result<Caller, ApiError> {
         if self.is_open() {
-            return Ok(Caller("anonymous".to_owned()));
+            return Ok(Caller(None));
         }
         let presented = presented(headers).ok_or_else(|| {
             ApiError::new(Kind::Unauthorized, "send a key as Authorization: Bearer KEY or as X-API-Key: KEY")
@@ -119,8 +129,7 @@ impl Keyring {
             return Err(ApiError::new(Kind::Unauthorized, "the key is not known"));
         };
         if key.scopes.contains(&needed) || key.scopes.contains(&Scope::Admin) {
-            let shown = digest.first_chunk::<4>().copied().unwrap_or_default();
-            return Ok(Caller(hex::encode(shown)));
+            return Ok(Caller(digest.first_chunk::<4>().copied()));
         }
         Err(ApiError::new(Kind::Forbidden, format!("the key lacks the scope {}", needed.name())))
     }
@@ -211,7 +220,7 @@ mod tests {
         std::fs::write(file.path(), "# people\n\n ingest:f1 \n").unwrap();
         let ring = Keyring::read(&auth(&["read:r1"], file.path())).unwrap();
         let caller = ring.check(&headers("x-api-key", "f1"), Scope::Ingest).unwrap();
-        assert_eq!(caller.0.len(), 8);
+        assert_eq!(caller.to_string().len(), 8);
         for wrong in ["topsecret", "write:topsecret", "read:", "read:top secret"] {
             let error = Keyring::read(&auth(&["read:r1", wrong], Path::new(""))).err().unwrap().to_string();
             assert!(error.contains("auth.keys[1]") && !error.contains("secret"), "{error}");
@@ -222,7 +231,7 @@ mod tests {
     #[test]
     fn without_keys_everybody_is_let_in() {
         let ring = Keyring::read(&auth(&[], Path::new(""))).unwrap();
-        assert_eq!(ring.check(&HeaderMap::new(), Scope::Admin).unwrap(), Caller("anonymous".to_owned()));
+        assert_eq!(ring.check(&HeaderMap::new(), Scope::Admin).unwrap().to_string(), "anonymous");
     }
 
     #[test]

@@ -128,7 +128,11 @@ pub struct Problem {
 
 /// An error on its way to a caller.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ApiError {
+pub struct ApiError(Box<Inner>);
+
+/// What it says; behind a pointer, so that results stay small.
+#[derive(Debug, Clone, PartialEq)]
+struct Inner {
     kind: Kind,
     detail: String,
     field: Option<String>,
@@ -141,20 +145,23 @@ impl ApiError {
     /// An error of a kind, with what was wrong and what to do.
     #[must_use]
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), field: None, extras: Map::new(), allow: None, request_id: String::new() }
+        let (detail, request_id) = (detail.into(), String::new());
+        Self(Box::new(Inner { kind, detail, field: None, extras: Map::new(), allow: None, request_id }))
     }
 
     /// A bad value of a field or parameter.
     #[must_use]
     pub fn field(field: &str, message: impl fmt::Display) -> Self {
-        Self { field: Some(field.to_owned()), ..Self::new(Kind::Invalid, format!("{field}: {message}")) }
+        Self::new(Kind::Invalid, format!("{field}: {message}")).at(Some(field.to_owned()))
     }
 
     /// A route that has other methods; `allow` lists them.
     #[must_use]
     pub fn method_not_allowed(allow: &str) -> Self {
         let detail = format!("this route takes {allow}");
-        Self { allow: Some(allow.to_owned()), ..Self::new(Kind::MethodNotAllowed, detail) }
+        let mut error = Self::new(Kind::MethodNotAllowed, detail);
+        error.0.allow = Some(allow.to_owned());
+        error
     }
 
     /// A body over its limit of `limit` bytes.
@@ -169,31 +176,36 @@ impl ApiError {
         Self::new(Kind::Internal, "something broke in the service; its log has more under this request's id")
     }
 
+    fn at(mut self, field: Option<String>) -> Self {
+        self.0.field = field;
+        self
+    }
+
     /// Adds a named value to the body.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.extras.insert(name.to_owned(), value.into());
+        self.0.extras.insert(name.to_owned(), value.into());
         self
     }
 
     /// Puts `before` in front of the detail.
     #[must_use]
     pub fn after(mut self, before: &str) -> Self {
-        self.detail = format!("{before}{}", self.detail);
+        self.0.detail = format!("{before}{}", self.0.detail);
         self
     }
 
     /// Names the request.
     #[must_use]
     pub fn with_request_id(mut self, id: &str) -> Self {
-        id.clone_into(&mut self.request_id);
+        id.clone_into(&mut self.0.request_id);
         self
     }
 
     /// The kind.
     #[must_use]
     pub const fn kind(&self) -> Kind {
-        self.kind
+        self.0.kind
     }
 
     /// The error behind a response that actix made, or one that speaks for its status.
@@ -213,23 +225,23 @@ impl ApiError {
     /// The body.
     #[must_use]
     pub fn problem(&self) -> Problem {
-        let (status, name, title) = self.kind.parts();
+        let (status, name, title) = self.0.kind.parts();
         Problem {
             kind: format!("/docs#{name}"),
             title: title.to_owned(),
             status: status.as_u16(),
-            detail: self.detail.clone(),
-            error: self.detail.clone(),
-            request_id: self.request_id.clone(),
-            field: self.field.clone(),
-            extras: self.extras.clone(),
+            detail: self.0.detail.clone(),
+            error: self.0.detail.clone(),
+            request_id: self.0.request_id.clone(),
+            field: self.0.field.clone(),
+            extras: self.0.extras.clone(),
         }
     }
 }
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.detail)
+        f.write_str(&self.0.detail)
     }
 }
 
@@ -237,13 +249,13 @@ impl std::error::Error for ApiError {}
 
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
-        self.kind.parts().0
+        self.0.kind.parts().0
     }
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
         response.content_type(PROBLEM_JSON);
-        match self.kind {
+        match self.0.kind {
             Kind::Unavailable => {
                 response.insert_header((header::RETRY_AFTER, RETRY_AFTER));
             }
@@ -252,7 +264,7 @@ impl ResponseError for ApiError {
             }
             _ => {}
         }
-        if let Some(allow) = &self.allow {
+        if let Some(allow) = &self.0.allow {
             response.insert_header((header::ALLOW, allow.as_str()));
         }
         response.json(self.problem())
@@ -286,7 +298,7 @@ impl From<RunError> for ApiError {
             RunError::Store(_) => Self::new(Kind::Unavailable, detail),
             RunError::Schedule(_) => {
                 let field = detail.split(':').next().filter(|name| super::schedule::FIELDS.contains(name));
-                Self { field: field.map(str::to_owned), ..Self::new(Kind::Invalid, detail.clone()) }
+                Self::new(Kind::Invalid, detail.clone()).at(field.map(str::to_owned))
             }
         }
     }
@@ -318,6 +330,6 @@ impl From<PortError> for ApiError {
 impl From<BodyError> for ApiError {
     fn from(error: BodyError) -> Self {
         let detail = error.to_string();
-        Self { field: error.field, ..Self::new(Kind::Invalid, detail) }.with("code", error.code)
+        Self::new(Kind::Invalid, detail).at(error.field).with("code", error.code)
     }
 }

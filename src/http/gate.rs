@@ -87,17 +87,17 @@ fn check(
             return Err(ApiError::new(Kind::Forbidden, "pages of other sites may not call this service"));
         }
         if !safe && scope == Scope::Admin {
-            audit(request, &caller);
+            audit(request, caller);
         }
     }
     if plan.admitted { service.admission.admit().map(Some) } else { Ok(None) }
 }
 
-fn audit(request: &HttpRequest, caller: &Caller) {
+fn audit(request: &HttpRequest, caller: Caller) {
     tracing::info!(
         target: "ouzel::audit",
         request_id = request_id(request),
-        caller = %caller.0,
+        caller = %caller,
         method = %request.method(),
         path = request.path(),
         "administration"

@@ -83,14 +83,14 @@ async fn a_busy_log_stops_the_request_and_the_answer_says_where() {
       "duplicates": 0,
       "rejected": [
         {
-          "index": 1,
           "code": "missing",
-          "error": "user: must be a text"
+          "error": "user: must be a text",
+          "index": 1
         },
         {
-          "index": 4,
           "code": "missing",
-          "error": "user: must be a text"
+          "error": "user: must be a text",
+          "index": 4
         }
       ],
       "settled": 6

@@ -1,8 +1,8 @@
 //! The service over HTTP: routes by theme, one shape of error, keys, admission, and the OpenAPI document.
 //!
-//! A request passes [`edge`] (its id, the form of errors), then its endpoint's [`gate`] (panics, keys, admission,
+//! A request passes `edge` (its id, the form of errors), then its endpoint's `gate` (panics, keys, admission,
 //! figures), then a handler. Handlers read the live model, the histories and the catalogue by reference and reach actors
-//! through their handles; [`errors::ApiError`] is the one error they answer with. [`routes`] lists every endpoint.
+//! through their handles; [`errors::ApiError`] is the one error they answer with. `routes` lists every endpoint.
 
 pub mod admission;
 pub mod auth;

@@ -134,3 +134,10 @@ pub fn document() -> OpenApi {
 pub async fn get() -> HttpResponse {
     HttpResponse::Ok().json(document())
 }
+#[cfg(test)]
+mod temporary {
+    #[test]
+    fn dump() {
+        std::fs::write("/tmp/ouzel-openapi.json", super::document().to_pretty_json().unwrap()).unwrap();
+    }
+}

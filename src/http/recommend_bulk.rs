@@ -16,6 +16,7 @@ use super::recommend::ask_live;
 use super::service::Service;
 use crate::model::ids::UserId;
 use crate::model::serving::query::Query;
+use crate::model::wire::BodyError;
 use crate::model::wire::question::recommend_from_json;
 use crate::model::wire::reply::RecommendationBody;
 
@@ -25,7 +26,7 @@ const CHUNK: usize = 128;
 /// What is still to be answered. A body stays as it came and is taken apart line by line.
 enum Questions {
     Lines { body: Bytes, at: usize, index: usize },
-    Users { users: std::vec::IntoIter<UserId>, n: usize },
+    Users { users: std::vec::IntoIter<UserId>, n: usize, index: usize },
 }
 
 /// `POST /v1/recommend/bulk`.
@@ -45,7 +46,7 @@ pub async fn post(
         let mut users = Vec::new();
         service.parts.recommending.histories.each(|user, _| users.push(user.clone()));
         users.sort_unstable();
-        Questions::Users { users: users.into_iter(), n: params.n()? }
+        Questions::Users { users: users.into_iter(), n: params.n()?, index: 0 }
     } else {
         let limit = service.parts.settings.server.ndjson_limit;
         // One question in JSON is one line as well.
@@ -70,9 +71,8 @@ fn answers(
 ) -> impl Stream<Item = Result<Bytes, ApiError>> {
     stream::unfold(Some((service, questions, permit)), |state| async move {
         let (service, mut questions, permit) = state?;
-        let stopping = service.parts.readiness.stopping().is_cancelled();
         let made = web::block(move || {
-            let chunk = if stopping { Vec::new() } else { questions.answer_some(&service) };
+            let chunk = questions.answer_some(&service);
             (chunk, service, questions)
         });
         match made.await {
@@ -88,23 +88,33 @@ impl Questions {
     fn answer_some(&mut self, service: &Service) -> Vec<u8> {
         let mut out = Vec::new();
         for _ in 0..CHUNK {
-            let line = match self {
-                Self::Users { users, n } => users.next().map(|user| {
-                    serde_json::to_vec(&ask_live(service, &Query { user: Some(user), n: *n, ..Query::default() }))
-                }),
-                Self::Lines { body, at, index } => next_line(body, at).map(|line| {
-                    *index += 1;
-                    match recommend_from_json(&line) {
-                        Ok(query) => serde_json::to_vec(&ask_live(service, &query)),
-                        Err(error) => serde_json::to_vec(&json!({"index": *index - 1, "error": error.to_string()})),
-                    }
-                }),
-            };
-            let Some(line) = line else { break };
-            out.extend(line.unwrap_or_default());
+            let Some((index, question)) = self.next() else { break };
+            let line = question
+                .map_err(|error| error.to_string())
+                .and_then(|query| serde_json::to_vec(&ask_live(service, &query)).map_err(|error| error.to_string()));
+            match line {
+                Ok(line) => out.extend(line),
+                Err(error) => out.extend(json!({"index": index, "error": error}).to_string().into_bytes()),
+            }
             out.push(b'\n');
         }
         out
+    }
+
+    /// The next question with its place.
+    fn next(&mut self) -> Option<(usize, Result<Query, BodyError>)> {
+        match self {
+            Self::Users { users, n, index } => {
+                let query = Query { user: Some(users.next()?), n: *n, ..Query::default() };
+                *index += 1;
+                Some((*index - 1, Ok(query)))
+            }
+            Self::Lines { body, at, index } => {
+                let line = next_line(body, at)?;
+                *index += 1;
+                Some((*index - 1, recommend_from_json(&line)))
+            }
+        }
     }
 }
 

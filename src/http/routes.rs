@@ -129,7 +129,7 @@ mod tests {
             })
             .collect();
         assert_eq!(registered, documented);
-        assert_eq!(registered.len(), 41);
+        assert_eq!(registered.len(), 43);
     }
 
     #[test]

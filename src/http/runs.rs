@@ -168,3 +168,66 @@ impl Watching {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::testing;
+    use futures_util::StreamExt;
+    use tokio::sync::broadcast;
+
+    fn record(id: &str, status: RunStatus) -> Arc<RunRecord> {
+        Arc::new(RunRecord {
+            id: id.to_owned(),
+            status,
+            trigger: Trigger::Manual,
+            queued_ms: testing::NOW_MS,
+            started_ms: None,
+            finished_ms: None,
+            version: None,
+            steps: Vec::new(),
+            candidates: Vec::new(),
+            gate: None,
+            error: None,
+        })
+    }
+
+    async fn statuses(first: Arc<RunRecord>, watching: Watching) -> Vec<String> {
+        let events: Vec<Bytes> = records(first, watching).collect().await;
+        let status = |event: &Bytes| {
+            let text = std::str::from_utf8(event).unwrap();
+            let data = text.strip_prefix("event: run\ndata: ").unwrap();
+            serde_json::from_str::<serde_json::Value>(data).unwrap()["status"].as_str().unwrap().to_owned()
+        };
+        events.iter().map(status).collect()
+    }
+
+    #[actix_web::test]
+    async fn a_runs_events_begin_as_it_stands_and_end_with_it() {
+        let (send, changes) = broadcast::channel(8);
+        let watching = |changes| Watching {
+            id: "r1".to_owned(),
+            changes,
+            trainer: testing::trainer(),
+            stopping: CancellationToken::new(),
+        };
+        for run in
+            [record("r2", RunStatus::Failed), record("r1", RunStatus::Running), record("r1", RunStatus::Succeeded)]
+        {
+            send.send(run).unwrap();
+        }
+        let queued = record("r1", RunStatus::Queued);
+        assert_eq!(statuses(queued, watching(changes)).await, ["queued", "running", "succeeded"]);
+        let over = record("r1", RunStatus::Refused);
+        assert_eq!(statuses(over, watching(send.subscribe())).await, ["refused"]);
+    }
+
+    #[actix_web::test]
+    async fn a_stopping_service_ends_the_stream() {
+        let (_send, changes) = broadcast::channel(8);
+        let stopping = CancellationToken::new();
+        stopping.cancel();
+        let watching = Watching { id: "r1".to_owned(), changes, trainer: testing::trainer(), stopping };
+        assert_eq!(statuses(record("r1", RunStatus::Running), watching).await, ["running"]);
+    }
+}

@@ -28,6 +28,11 @@ use crate::store::log::{EventLog, LogOptions};
 /// The time at which tests take place: 2026-01-01T00:00:00Z.
 pub const NOW_MS: i64 = 1_767_225_600_000;
 
+/// A trainer that is not there.
+pub fn trainer() -> TrainerHandle {
+    TrainerHandle::new(Slot::default(), log(), tokio::sync::broadcast::channel(1).0)
+}
+
 /// A service with the default settings changed by `change`.
 pub fn service(change: impl FnOnce(&mut Settings)) -> web::Data<Service> {
     let mut settings: Settings = toml::from_str(include_str!("../../config/default.toml")).unwrap();
@@ -45,7 +50,7 @@ pub fn service(change: impl FnOnce(&mut Settings)) -> web::Data<Service> {
         clock: Clock::held(NOW_MS),
         recommending: Arc::new(recommending),
         ingest: IngestHandle::new(Slot::default(), 1).0,
-        trainer: TrainerHandle::new(Slot::default(), log(), tokio::sync::broadcast::channel(1).0),
+        trainer: trainer(),
         registry: RegistryHandle::new(Slot::default()),
         overseer: OverseerHandle::new(Arc::default()),
         stats: Arc::new(RequestStats::new(NOW_MS)),

@@ -71,7 +71,7 @@ pub async fn predict(
     body: JsonBytes,
 ) -> Result<HttpResponse, ApiError> {
     let model = live(&service, &name)?;
-    Ok(answer(&service, model, read(&body.0)?))
+    Ok(answer(&service, model, &read(&body.0)?))
 }
 
 /// `POST /v1/models/{name}/versions/{version}:predict`.
@@ -85,7 +85,7 @@ pub async fn predict_by_version(
     body: JsonBytes,
 ) -> Result<HttpResponse, ApiError> {
     let model = version(&service, &path).await?;
-    Ok(answer(&service, model, read(&body.0)?))
+    Ok(answer(&service, model, &read(&body.0)?))
 }
 
 fn check_name(name: &str) -> Result<(), ApiError> {
@@ -106,7 +106,7 @@ async fn version(service: &Service, path: &(String, String)) -> Result<Arc<LiveM
     named(service, params::version(&path.1)?).await
 }
 
-fn answer(service: &Service, model: Arc<LiveModel>, asked: Asked) -> HttpResponse {
+fn answer(service: &Service, model: Arc<LiveModel>, asked: &Asked) -> HttpResponse {
     let started = Instant::now();
     let version = model.version();
     let shared = &service.parts.recommending;

@@ -159,7 +159,7 @@ mod tests {
             (json!({"inputs": {"products": [[1, 2]], "users": [[1]]}}), "inputs.products[0]"),
             (json!({"inputs": {"products": [[1.5]], "users": [[1]]}}), "inputs.products[0]"),
             (json!({"inputs": {"products": [], "users": []}}), "inputs.products"),
-            (json!({"inputs": {"products": long.clone(), "users": long}}), "inputs.products"),
+            (json!({"inputs": {"products": long, "users": long}}), "inputs.products"),
             (json!({"inputs": {"users": [[1]]}}), "inputs.products"),
             (json!({"inputs": {"products": [[1]], "users": [[1]], "x": 1}}), "inputs.x"),
             (json!({"inputs": [1]}), "inputs"),

@@ -29,11 +29,11 @@ fn fill(service: &crate::http::service::Service, items: &[&str]) {
 async fn an_empty_system_gives_empty_lists() {
     let service = service(|_| {});
     let body = get(&service, "/recommend?user=25").await;
-    insta::assert_snapshot!(settled(body.json()), @r#"{"recommendation_id":"ID","user":"25","model":null,"items":[],"execution":null}"#);
+    insta::assert_snapshot!(settled(body.json()), @r#"{"execution":null,"items":[],"model":null,"recommendation_id":"ID","user":"25"}"#);
     assert_eq!(get(&service, "/v1/popular").await.json(), json!([]));
     assert_eq!(get(&service, "/v1/trending?n=3").await.json(), json!([]));
     let score = post(&service, "/v1/score", "{\"user\":25,\"products\":[1,2]}").await;
-    insta::assert_snapshot!(settled(score.json()), @r#"{"model":"ouzel","execution":null,"products":[{"product":"1","prediction":null},{"product":"2","prediction":null}]}"#);
+    insta::assert_snapshot!(settled(score.json()), @r#"{"execution":null,"model":"ouzel","products":[{"prediction":null,"product":"1"},{"prediction":null,"product":"2"}]}"#);
 }
 
 #[actix_web::test]

@@ -6,12 +6,13 @@ use actix_web::web;
 use crate::http::server::{bind, serve};
 use crate::http::testing::service;
 
-/// Sends bytes on a fresh connection and reads until the other side closes it.
+/// Sends bytes and no more on a fresh connection and reads until the other side closes it.
 async fn exchange(address: SocketAddr, request: &str) -> String {
     let request = request.to_owned();
     web::block(move || {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
