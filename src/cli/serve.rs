@@ -18,7 +18,6 @@ pub(super) fn run(_args: &ServeArgs, context: &mut Context<'_>) -> anyhow::Resul
 }
 
 /// Starts everything and returns when it has stopped.
-#[expect(clippy::needless_pass_by_value, reason = "the service owns its settings")]
 fn serve_until_stopped(_settings: Settings) -> anyhow::Result<()> {
     Err(Failure::Lacks("the service").into())
 }
