@@ -100,7 +100,6 @@ pub(super) fn run(args: &RecommendArgs, context: &mut Context<'_>) -> anyhow::Re
 }
 
 /// Writes the lists with a progress bar; `users` is none for all.
-#[expect(clippy::needless_pass_by_value, reason = "the users are handed on to the work")]
 fn write_lists(
     _args: &RecommendArgs,
     _format: ListFormat,

@@ -95,9 +95,9 @@ fn answer(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     if json {
-        writeln!(out, "{body:#}")?
+        writeln!(out, "{body:#}")?;
     } else {
-        write!(out, "{}", show(body)?)?
+        write!(out, "{}", show(body)?)?;
     }
     Ok(())
 }

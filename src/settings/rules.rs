@@ -189,7 +189,7 @@ fn float(value: &ValueKind) -> Option<f64> {
     }
 }
 
-fn outside<T: PartialOrd + std::fmt::Display>(value: T, low: &T, high: &T, what: &str) -> Option<String> {
+fn outside<T: Copy + PartialOrd + std::fmt::Display>(value: T, low: &T, high: &T, what: &str) -> Option<String> {
     let inside = *low <= value && value <= *high;
     (!inside).then(|| format!("must be {what} from {low} to {high}, not {value}"))
 }

@@ -84,7 +84,6 @@ pub(super) fn run(args: &ClientArgs, context: &mut Context<'_>) -> anyhow::Resul
 }
 
 /// Publishes what `generator` draws, one record each `interval_ms`, and prints the replies until `--count` or ctrl-C.
-#[expect(clippy::needless_pass_by_value, reason = "the generator is handed on to the work")]
 fn publish_and_print(
     _args: &ClientArgs,
     _interval_ms: f64,

@@ -56,7 +56,6 @@ pub(super) fn run(args: &DemoArgs, context: &mut Context<'_>) -> anyhow::Result<
 }
 
 /// Starts broker, service and shop, and returns when ctrl-C has ended them.
-#[expect(clippy::needless_pass_by_value, reason = "the service owns its settings")]
 fn run_the_shop(_args: &DemoArgs, _settings: Settings, _context: &mut Context<'_>) -> anyhow::Result<()> {
     Err(Failure::Lacks("the service and the embedded broker").into())
 }

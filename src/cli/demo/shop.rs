@@ -289,46 +289,70 @@ mod tests {
         assert!(own > 2.0 * other, "own group {own:.3}, another {other:.3}");
     }
 
+    /// Share of shoppers one of whose test products is among the first ten, by cosine co-occurrence in `train` and by the
+    /// popularity in `counted`; each fourth shopper is asked.
+    fn hit_rates(train: &[(usize, usize)], counted: &[(usize, usize)], test: &[Vec<usize>]) -> (f64, f64) {
+        let mut baskets: Vec<Vec<usize>> = vec![Vec::new(); SHOPPERS];
+        train.iter().for_each(|&(user, item)| {
+            if !baskets[user].contains(&item) {
+                baskets[user].push(item);
+            }
+        });
+        let (mut popular, mut counts, mut pairs) =
+            ([0.0_f64; PRODUCTS], [0.0_f64; PRODUCTS], vec![[0.0; PRODUCTS]; PRODUCTS]);
+        counted.iter().for_each(|&(_, item)| popular[item] += 1.0);
+        for basket in &baskets {
+            for &a in basket {
+                counts[a] += 1.0;
+                basket.iter().filter(|&&b| a != b).for_each(|&b| pairs[a][b] += 1.0);
+            }
+        }
+        let rate = |score: &dyn Fn(&[usize], usize) -> f64| {
+            let hit = |user: &usize| {
+                let scores: Vec<f64> = (0..PRODUCTS).map(|item| score(&baskets[*user], item)).collect();
+                let better = |own: usize, item: &usize| !baskets[*user].contains(item) && scores[*item] > scores[own];
+                let rank = |&own: &usize| (0..PRODUCTS).filter(|item| better(own, item)).count();
+                test[*user].iter().any(|own| rank(own) < 10)
+            };
+            let asked: Vec<usize> = (0..SHOPPERS).step_by(4).filter(|&user| !test[user].is_empty()).collect();
+            asked.iter().filter(|user| hit(user)).count() as f64 / asked.len() as f64
+        };
+        let alike = rate(&|basket, item| {
+            basket.iter().map(|&bought| pairs[bought][item] / (counts[bought] * counts[item]).sqrt().max(1.0)).sum()
+        });
+        (alike, rate(&|_, item| popular[item]))
+    }
+
     #[test]
     fn co_occurrence_beats_popularity_on_last_purchases() {
         for seed in [1, 42] {
-            let (alike, popular) = hits_on_last_purchases(seed);
+            let mut train = purchases(&mut Shop::new(seed).unwrap(), 60_000);
+            let mut test = vec![Vec::new(); SHOPPERS];
+            let mut firsts = HashSet::new();
+            train.retain(|&pair| firsts.insert(pair));
+            for place in (0..train.len()).rev() {
+                let (user, item) = train[place];
+                if test[user].is_empty() {
+                    test[user].push(item);
+                    train.remove(place);
+                }
+            }
+            let (alike, popular) = hit_rates(&train, &train, &test);
             assert!(popular > 0.0 && alike > 1.5 * popular, "seed {seed}: co-occurrence {alike}, popularity {popular}");
         }
     }
 
-    /// HR@10 of cosine co-occurrence and of popularity on each fourth shopper's last new product.
-    fn hits_on_last_purchases(seed: u64) -> (f64, f64) {
-        let mut shop = Shop::new(seed).unwrap();
-        let mut baskets: Vec<Vec<usize>> = vec![Vec::new(); SHOPPERS];
-        for (user, item) in purchases(&mut shop, 60_000) {
-            if !baskets[user].contains(&item) {
-                baskets[user].push(item);
-            }
+    #[test]
+    fn co_occurrence_beats_what_sells_lately_on_the_last_tenth() {
+        for seed in [1, 42] {
+            let bought = purchases(&mut Shop::new(seed).unwrap(), 60_000);
+            let (train, after) = bought.split_at(54_000);
+            let known: HashSet<_> = train.iter().collect();
+            let mut test = vec![Vec::new(); SHOPPERS];
+            after.iter().filter(|pair| !known.contains(pair)).for_each(|&(user, item)| test[user].push(item));
+            let (alike, lately) = hit_rates(train, &train[48_600..], &test);
+            assert!(lately > 0.0 && alike > 1.3 * lately, "seed {seed}: co-occurrence {alike}, lately {lately}");
         }
-        let mut counts = vec![0.0; PRODUCTS];
-        let mut pairs = vec![vec![0.0; PRODUCTS]; PRODUCTS];
-        for basket in &baskets {
-            let Some((_, train)) = basket.split_last() else { continue };
-            for &a in train {
-                counts[a] += 1.0;
-                train.iter().filter(|&&b| a != b).for_each(|&b| pairs[a][b] += 1.0);
-            }
-        }
-        let hits = |score: &dyn Fn(&[usize], usize) -> f64| {
-            let hit = |basket: &&Vec<usize>| {
-                let Some((&last, train)) = basket.split_last() else { return false };
-                let own = score(train, last);
-                let better = |&item: &usize| !train.contains(&item) && item != last && score(train, item) >= own;
-                (0..PRODUCTS).filter(better).count() < 10
-            };
-            baskets.iter().step_by(4).filter(hit).count() as f64 / (SHOPPERS / 4) as f64
-        };
-        let popular = hits(&|_, item| counts[item]);
-        let alike = hits(&|train, item| {
-            train.iter().map(|&bought| pairs[bought][item] / (counts[bought] * counts[item]).sqrt().max(1.0)).sum()
-        });
-        (alike, popular)
     }
 
     #[test]
