@@ -1,7 +1,8 @@
 //! A broker inside the process, for `ouzel demo` and tests. It is no real broker and must never be offered as one:
 //! it keeps everything in memory, at most 5 MiB or 100,000 message sets of a partition, and drops the oldest beyond that
 //! without a word; it has one node on a random port, no transactions, no admin calls (topics are made here or by first
-//! use) and no search by time; and each change of a group's members takes that group's session timeout.
+//! use) and no search by time; and each change of a group's members takes about that group's
+//! session timeout, which must be more than the 3 s that a group's first member waits.
 //!
 //! Other clients, such as kcat, can talk to it over TCP.
 

@@ -15,10 +15,13 @@ use super::worker::{self, Stop};
 use crate::settings::Kafka;
 
 /// Longest wait for an answer of the broker.
-const ASK: Duration = Duration::from_secs(5);
+const ASK: Duration = Duration::from_secs(3);
 
 /// Time between attempts while the broker is away.
-const AGAIN: Duration = Duration::from_secs(2);
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Attempts at a broker that lists topics but makes none (the embedded one does not answer).
+const ATTEMPTS: u32 = 3;
 
 /// Every topic that Ouzel reads or writes, dead letters included.
 #[must_use]
@@ -44,26 +47,45 @@ pub fn ensure(kafka: &Kafka, broker: &BrokerState) -> Result<StreamHandle, Clien
     let stopped = stop.clone();
     let board = Arc::new(Board::new(""));
     worker::spawn("kafka-topics", stop, board, move || {
-        while !stopped.is_set() && !runtime.block_on(make(&admin, &wanted)) {
+        let mut attempts = 0;
+        while !stopped.is_set() {
+            if let Some(missing) = missing(&admin, wanted.clone()) {
+                attempts += 1;
+                if missing.is_empty() || runtime.block_on(make(&admin, &missing, attempts == ATTEMPTS)) {
+                    break;
+                }
+            }
             stopped.wait(AGAIN);
         }
     })
 }
 
-/// Answers whether a broker answered.
-async fn make(admin: &AdminClient<Context>, wanted: &[String]) -> bool {
-    let topics: Vec<NewTopic<'_>> =
-        wanted.iter().map(|name| NewTopic::new(name, -1, TopicReplication::Fixed(-1))).collect();
+/// Those of the topics that the broker does not know; none while no broker answers.
+fn missing(admin: &AdminClient<Context>, mut wanted: Vec<String>) -> Option<Vec<String>> {
+    match admin.inner().fetch_metadata(None, ASK) {
+        Ok(metadata) => {
+            wanted.retain(|name| !metadata.topics().iter().any(|topic| topic.name() == name));
+            Some(wanted)
+        }
+        Err(error) => {
+            tracing::debug!(%error, "topics cannot be listed yet");
+            None
+        }
+    }
+}
+
+/// Answers whether all is said: the topics are made, or it is known, or taken for known, that they will not be.
+async fn make(admin: &AdminClient<Context>, missing: &[String], last: bool) -> bool {
+    let new = |name| NewTopic::new(name, -1, TopicReplication::Fixed(-1));
+    let topics: Vec<NewTopic<'_>> = missing.iter().map(|name| new(name.as_str())).collect();
     let options = AdminOptions::new().request_timeout(Some(ASK)).operation_timeout(Some(ASK));
     let results = match admin.create_topics(&topics, &options).await {
         Ok(results) => results,
         Err(error) => {
-            // The embedded broker makes no topics on request, and old brokers know no default for partitions.
-            let code = error.rdkafka_error_code();
-            let refused =
-                error.to_string().contains("not supported") || code == Some(RDKafkaErrorCode::UnsupportedFeature);
-            tracing::debug!(%error, refused, "topics were not made");
-            return refused;
+            if last {
+                tracing::warn!(?missing, %error, "topics are missing and the broker does not make them; make them there");
+            }
+            return last;
         }
     };
     for result in results {
@@ -71,7 +93,7 @@ async fn make(admin: &AdminClient<Context>, wanted: &[String]) -> bool {
             Ok(topic) => tracing::info!(topic, "topic made"),
             Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
             Err((topic, error)) => {
-                tracing::warn!(topic, %error, "the topic is missing and the broker does not make it; make it there")
+                tracing::warn!(topic, %error, "the topic is missing and the broker does not make it; make it there");
             }
         }
     }

@@ -113,7 +113,10 @@ async fn an_offset_the_broker_does_not_have_is_left_for_the_earliest() {
     let (_stream, mut batches) = follow(&bench.kafka, &stored(1000), &bench.broker).unwrap();
     let batch = next(&mut batches).await;
     assert_eq!(batch.begins, stored(0));
-    let records = [batch.records, read(&mut batches, 1).await].concat();
+    let mut records = batch.records;
+    while records.len() < 10 {
+        records.extend(next(&mut batches).await.records);
+    }
     assert_eq!(records[0].offset, 0);
     if bench.real() {
         // Retention has passed over a stored offset.
@@ -121,8 +124,13 @@ async fn an_offset_the_broker_does_not_have_is_left_for_the_earliest() {
         gone.add_partition_offset(&topic, 0, Offset::Offset(6)).unwrap();
         bench.admin().delete_records(&gone, &AdminOptions::new()).await.unwrap();
         let (_stream, mut batches) = follow(&bench.kafka, &stored(2), &bench.broker).unwrap();
-        assert_eq!(next(&mut batches).await.begins, stored(6));
-        assert_eq!(numbers(&read(&mut batches, 4).await), [6, 7, 8, 9]);
+        let mut records = Vec::new();
+        while records.len() < 4 {
+            let batch = next(&mut batches).await;
+            assert!(!records.is_empty() || batch.begins == stored(6));
+            records.extend(batch.records);
+        }
+        assert_eq!(numbers(&records), [6, 7, 8, 9]);
     }
 }
 

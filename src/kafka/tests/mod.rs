@@ -60,6 +60,9 @@ impl Bench {
 
     fn with(brokers: &str, embedded: Option<EmbeddedBroker>) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
+        // Only the first test of a process starts the log.
+        let log = tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env());
+        drop(log.with_test_writer().try_init());
         let unique = format!("{}-{}", Clock::System.now_ms(), COUNT.fetch_add(1, Ordering::Relaxed));
         let mut kafka = settings(brokers);
         for name in
@@ -67,8 +70,9 @@ impl Bench {
         {
             *name = format!("{name}-{unique}");
         }
-        // A rebalance takes as long as the session; a real broker allows no less than 6 s.
-        let session = if embedded.is_some() { "1000" } else { "6000" };
+        // A rebalance takes about as long as the session. The embedded broker lets nobody in whose session is shorter
+        // than its first wait of 3 s; a real broker allows no less than 6 s.
+        let session = if embedded.is_some() { "4000" } else { "6000" };
         for (key, value) in [
             ("session.timeout.ms", session),
             ("heartbeat.interval.ms", "200"),
