@@ -42,6 +42,9 @@ impl Releases {
 
     /// Makes the alias's version answer. A damaged one is set aside and the one before takes its place.
     pub async fn resume(&mut self) -> Result<(), RegistryError> {
+        if let Err(error) = self.store.clean().await {
+            tracing::warn!(%error, "what interrupted writes left could not be removed");
+        }
         let aliases = self.store.aliases().await.map_err(store_error)?;
         for version in [aliases.live, aliases.previous].into_iter().flatten() {
             match self.load(version).await {
