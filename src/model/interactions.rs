@@ -69,10 +69,16 @@ impl Interactions {
 }
 
 /// Gives ids their indices, dense from 0 in order of first sight.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Interner<Id> {
     ids: Vec<Id>,
     by_id: std::collections::HashMap<Id, u32>,
+}
+
+impl<Id> Default for Interner<Id> {
+    fn default() -> Self {
+        Self { ids: Vec::new(), by_id: std::collections::HashMap::new() }
+    }
 }
 
 impl<Id: Clone + Eq + std::hash::Hash> Interner<Id> {

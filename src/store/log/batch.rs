@@ -18,6 +18,8 @@ pub struct EventBatch {
     pub positions: Vec<Position>,
     /// The offsets that are reached once this batch is durable, dead letters counted in.
     pub offsets: Vec<PartitionOffset>,
+    /// Partitions that begin anew, whatever is remembered of them; to be given alone, ahead of their records.
+    pub begins: Vec<PartitionOffset>,
     /// Changes of item data, in order.
     pub items: Vec<ItemChange>,
     /// Users of whom nothing is to be kept.
