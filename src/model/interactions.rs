@@ -75,7 +75,6 @@ pub struct Interner<Id> {
     by_id: std::collections::HashMap<Id, u32>,
 }
 
-// Derived, it would ask for a default id, and there is none.
 impl<Id> Default for Interner<Id> {
     fn default() -> Self {
         Self { ids: Vec::new(), by_id: std::collections::HashMap::new() }
