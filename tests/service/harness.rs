@@ -1,4 +1,5 @@
 //! The service as a process of its own, with real HTTP on a free port.
+#![allow(dead_code, reason = "each test target uses its own part of it")]
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
