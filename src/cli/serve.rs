@@ -23,7 +23,7 @@ pub(super) fn run(_args: &ServeArgs, context: &mut Context<'_>) -> anyhow::Resul
 /// Starts everything and returns when it has stopped: by a signal in order, or because an actor could not be kept alive.
 fn serve_until_stopped(settings: Settings) -> anyhow::Result<()> {
     supervision::log_panics();
-    actix::System::new().block_on(async {
+    app::run(async {
         let running = app::start(settings, Clock::System).await?;
         tracing::info!(url = running.url(), "listening");
         let mut fatal = running.fatal.clone();

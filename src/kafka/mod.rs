@@ -3,7 +3,7 @@
 //! Each stream in is one plain thread with a `BaseConsumer` that polls at most 50 ms at a time and hands owned batches over
 //! a bounded channel; when the channel is full the thread goes on polling with its partitions paused. [`events`] follows all
 //! partitions of a topic from offsets that the caller keeps, [`requests`] reads in a consumer group and commits what was
-//! answered, [`models`] hears announcements. [`producer`] sends and resolves on the delivery report. [`codec`] turns
+//! answered, [`models`] hears announcements, [`replies`] reads what was answered. [`producer`] sends and resolves on the delivery report. [`codec`] turns
 //! records into events and questions and answers into records. [`broker`] says whether a broker is there. [`embedded`] is
 //! a broker for demonstrations and tests.
 
@@ -20,6 +20,7 @@ mod outbox;
 mod positions;
 pub mod producer;
 pub mod record;
+pub mod replies;
 pub mod requests;
 pub mod start;
 pub mod status;
