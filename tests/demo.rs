@@ -43,8 +43,11 @@ impl Running {
         Self { child, lines, said: Vec::new(), until: Instant::now() + LONG }
     }
 
-    /// The next line that holds `part`.
+    /// The first line that holds `part`, said already or still to come: a swap is told before or after its run.
     fn line_with(&mut self, part: &str) -> String {
+        if let Some(line) = self.said.iter().find(|line| line.contains(part)) {
+            return line.clone();
+        }
         loop {
             match self.lines.recv_timeout(self.until.saturating_duration_since(Instant::now())) {
                 Ok(line) => {

@@ -63,7 +63,8 @@ impl Tally {
         }
         let body = record.payload.as_deref().and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok());
         let list = body.as_ref().is_some_and(|body| body.get("items").is_some_and(Value::is_array));
-        if list { &self.answered } else { &self.failed }.fetch_add(1, Ordering::Relaxed);
+        let counter = if list { &self.answered } else { &self.failed };
+        counter.fetch_add(1, Ordering::Relaxed);
     }
 
     fn ask(&self, id: &[u8]) {
@@ -105,10 +106,10 @@ impl Streams {
     pub(super) async fn stop(self) {
         for task in [self.events, self.requests] {
             task.abort();
-            if let Err(error) = task.await {
-                if error.is_panic() {
-                    tracing::error!(%error, "a stream of the shop had panicked");
-                }
+            if let Err(error) = task.await
+                && error.is_panic()
+            {
+                tracing::error!(%error, "a stream of the shop had panicked");
             }
         }
     }
