@@ -13,7 +13,7 @@ use std::time::Duration;
 use actix::{Actor, Addr};
 use tokio::sync::{broadcast, watch};
 
-use crate::actors::handles::{OverseerHandle, RegistryHandle, TrainerHandle};
+use crate::actors::handles::{IngestHandle, OverseerHandle, RegistryHandle, TrainerHandle};
 use crate::actors::overseer::{Board, Overseer, StopChildren};
 use crate::actors::restarts::RestartPolicy;
 use crate::actors::serving::Activated;
@@ -73,6 +73,8 @@ pub struct Running {
     pub recommending: Arc<Recommending>,
     /// Every change of the live version.
     pub activated: broadcast::Sender<Activated>,
+    /// The way in, for events and item data that come from this process itself.
+    pub ingest: IngestHandle,
     /// The trainer.
     pub trainer: TrainerHandle,
     /// The registry.
@@ -85,6 +87,11 @@ pub struct Running {
     trainer_slot: Slot<Trainer>,
     kafka: Option<kafka::Streams>,
     grace: Duration,
+}
+
+/// Runs `work` to its end in an actix system of its own on the calling thread, where [`start`] may be called.
+pub fn run<T>(work: impl Future<Output = T>) -> T {
+    actix::System::new().block_on(work)
 }
 
 /// Starts the service in the actix system of the calling thread. HTTP answers as soon as this returns; it is ready once the
@@ -139,7 +146,7 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
         stats,
         readiness: readiness.clone(),
         kafka: kafka.as_ref().map(kafka::Streams::status),
-        dead_letters: None,
+        dead_letters: kafka.as_ref().map(kafka::Streams::dead_letters).transpose()?,
         loader: Some(Arc::new(ports::Loader(children.registry.clone()))),
         downloads: None,
     })?;
@@ -153,6 +160,7 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
     Ok(Running {
         address,
         recommending: parts.recommending.clone(),
+        ingest: parts.ingest.clone(),
         activated,
         trainer: children.trainer,
         registry: children.registry,

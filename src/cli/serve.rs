@@ -25,7 +25,7 @@ pub(super) fn run(_args: &ServeArgs, context: &mut Context<'_>) -> anyhow::Resul
 /// Starts everything and returns when it has stopped: by a signal in order, or because an actor could not be kept alive.
 fn serve_until_stopped(settings: Settings, out: &mut dyn Write) -> anyhow::Result<()> {
     supervision::log_panics();
-    actix::System::new().block_on(async {
+    app::run(async {
         let running = app::start(settings, Clock::System).await?;
         writeln!(out, "ouzel listens on {}", running.url())?;
         out.flush()?;
