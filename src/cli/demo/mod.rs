@@ -7,7 +7,6 @@ mod stage;
 mod tastes;
 mod told;
 
-use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,5 @@
 //! The course of the demo: past purchases in, then live, until it is ended.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
