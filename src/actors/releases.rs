@@ -36,7 +36,12 @@ pub struct Releases {
 
 impl Releases {
     /// Releases out of `store`, with nothing loaded.
-    pub fn new(store: Arc<VersionStore>, catalogue: Arc<Catalogue>, serving: Slot<Serving>, announce: Announce) -> Self {
+    pub fn new(
+        store: Arc<VersionStore>,
+        catalogue: Arc<Catalogue>,
+        serving: Slot<Serving>,
+        announce: Announce,
+    ) -> Self {
         Self { store, catalogue, serving, announce, live: None, previous: None, asked: None }
     }
 

@@ -44,7 +44,8 @@ impl Timetable {
     /// What is wrong, with the field.
     pub fn set(&mut self, state: ScheduleState, now_ms: i64) -> Result<serde_json::Value, String> {
         if !state.cron.is_empty() {
-            Cron::from_str(&state.cron).map_err(|error| format!("cron: {error}; write five fields, such as \"0 3 * * *\""))?;
+            Cron::from_str(&state.cron)
+                .map_err(|error| format!("cron: {error}; write five fields, such as \"0 3 * * *\""))?;
         }
         let note = serde_json::to_value(&state).map_err(|error| error.to_string())?;
         self.state = state;

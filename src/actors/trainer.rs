@@ -114,7 +114,9 @@ impl Trainer {
         let control = job::spawn(id.to_owned(), self.parts.job.clone(), self.parts.slot.clone());
         match control {
             Ok(control) => self.running = Some(control),
-            Err(error) => self.book.finish(id, RunStatus::Failed, Some(format!("no thread could be started: {error}")))?,
+            Err(error) => {
+                self.book.finish(id, RunStatus::Failed, Some(format!("no thread could be started: {error}")))?
+            }
         }
         Ok(())
     }
