@@ -2,8 +2,9 @@
 
 mod children;
 mod kafka;
+pub mod offline;
 mod parts;
-mod plan;
+pub mod plan;
 mod ports;
 
 use std::net::SocketAddr;
