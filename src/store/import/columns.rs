@@ -259,9 +259,9 @@ fn fill<T: DataType>(
     } else {
         let full = levels.iter().copied().max().unwrap_or(0);
         let full = if found == 0 { full + 1 } else { full };
-        cells.extend(levels.iter().map(|&level| {
-            if level < full { Cell::None } else { values.next().map_or(Cell::None, &cell) }
-        }));
+        cells.extend(
+            levels.iter().map(|&level| if level < full { Cell::None } else { values.next().map_or(Cell::None, &cell) }),
+        );
     }
     Ok(())
 }

@@ -80,6 +80,10 @@ impl NextLine for CsvEvents {
         };
         let read: Result<Event, String> = { read }();
         let line = self.lines.number();
-        Some(read.map(|event| events.push(event)).map(|()| line).map_err(|reason| LineError::Bad(BadLine { line, reason })))
+        Some(
+            read.map(|event| events.push(event))
+                .map(|()| line)
+                .map_err(|reason| LineError::Bad(BadLine { line, reason })),
+        )
     }
 }

@@ -155,10 +155,5 @@ pub fn import(
 }
 
 fn at(source: &Source, report: &ImportReport) -> ImportProgress {
-    ImportProgress {
-        bytes_read: source.bytes_read(),
-        bytes: source.bytes(),
-        rows: report.rows,
-        bad: report.bad_lines,
-    }
+    ImportProgress { bytes_read: source.bytes_read(), bytes: source.bytes(), rows: report.rows, bad: report.bad_lines }
 }

@@ -75,7 +75,11 @@ impl NextLine for Ndjson {
         };
         let read = event(line, self.times, &mut self.last_kind);
         let line = self.lines.number();
-        Some(read.map(|event| events.push(event)).map(|()| line).map_err(|reason| LineError::Bad(BadLine { line, reason })))
+        Some(
+            read.map(|event| events.push(event))
+                .map(|()| line)
+                .map_err(|reason| LineError::Bad(BadLine { line, reason })),
+        )
     }
 }
 

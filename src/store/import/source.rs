@@ -155,12 +155,7 @@ impl Iterator for Source {
     }
 }
 
-fn text(
-    mut lines: Lines,
-    name: &str,
-    format: ImportFormat,
-    times: Times,
-) -> Result<Box<dyn NextLine>, ImportError> {
+fn text(mut lines: Lines, name: &str, format: ImportFormat, times: Times) -> Result<Box<dyn NextLine>, ImportError> {
     if format == ImportFormat::Transactions {
         return Ok(Box::new(Baskets::open(lines, name)?));
     }
