@@ -20,11 +20,11 @@ use super::trainer::Trainer;
 use super::watched::Watched;
 use crate::model::clock::Clock;
 use crate::model::ids::Version;
-use crate::model::manifest::{ARTIFACT_FORMAT, CandidateFigures, GateVerdict, Manifest};
+use crate::model::manifest::{ARTIFACT_FORMAT, CandidateFigures, DataRange, GateVerdict, Manifest};
 use crate::model::run::RunStatus;
 use crate::model::serving::live::LiveModel;
 use crate::model::training::job::{FitError, Job, Report};
-use crate::model::training::pipeline::{self, Plan};
+use crate::model::training::pipeline::{self, Outcome, Plan};
 
 /// What a job works with.
 #[derive(Clone)]
@@ -149,6 +149,36 @@ fn failed(run: &str, status: RunStatus, error: String) -> RunFinished {
     RunFinished { run, status, version: None, candidates: Vec::new(), gate: None, error: Some(error) }
 }
 
+/// Where a version comes from.
+pub struct Origin<'a> {
+    /// The run that made it.
+    pub run: &'a str,
+    /// The version that was live when the run began.
+    pub parent: Option<Version>,
+    /// When it is made, milliseconds of the epoch.
+    pub now_ms: i64,
+}
+
+/// What is to become a version of a run's outcome; none where the gate refused it.
+#[must_use]
+pub fn registration(outcome: Outcome, data: DataRange, origin: &Origin<'_>) -> Option<Registration> {
+    let fitted = outcome.fitted?;
+    let draft = Manifest {
+        format: ARTIFACT_FORMAT,
+        version: Version(0),
+        files: BTreeMap::new(),
+        created_ms: origin.now_ms,
+        recipe: outcome.chosen,
+        run: Some(origin.run.to_owned()),
+        parent: origin.parent,
+        data,
+        protocol: outcome.protocol.to_string(),
+        candidates: outcome.candidates,
+        gate: outcome.verdict,
+    };
+    Some(Registration { draft, fitted, probes: outcome.probes })
+}
+
 /// All steps of a run, on the job's thread.
 fn perform(run: &str, parts: &JobParts, job: &Job) -> RunFinished {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -184,27 +214,15 @@ fn perform(run: &str, parts: &JobParts, job: &Job) -> RunFinished {
         gate: Some(outcome.verdict.clone()),
         error: None,
     };
-    let Some(fitted) = outcome.fitted else {
+    if outcome.fitted.is_none() {
         finished.error = outcome.verdict.reasons.first().cloned();
         return finished;
-    };
+    }
     job.step("publish");
-    let draft = Manifest {
-        format: ARTIFACT_FORMAT,
-        version: Version(0),
-        files: BTreeMap::new(),
-        created_ms: parts.clock.now_ms(),
-        recipe: outcome.chosen,
-        run: Some(run.to_owned()),
-        parent: live.as_ref().map(|live| live.version()),
-        data: snapshot.data,
-        protocol: outcome.protocol.to_string(),
-        candidates: outcome.candidates,
-        gate: outcome.verdict,
-    };
     drop(snapshot.rows);
+    let origin = Origin { run, parent: live.as_ref().map(|live| live.version()), now_ms: parts.clock.now_ms() };
+    let Some(registration) = registration(outcome, snapshot.data, &origin) else { return finished };
     drop(live);
-    let registration = Registration { draft, fitted, probes: outcome.probes };
     match runtime.block_on(parts.registry.register(registration)) {
         Ok(manifest) => {
             job.step("activate");

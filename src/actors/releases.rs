@@ -50,35 +50,15 @@ impl Releases {
         if let Err(error) = self.store.clean().await {
             tracing::warn!(%error, "what interrupted writes left could not be removed");
         }
-        let aliases = self.store.aliases().await.map_err(store_error)?;
-        for version in [aliases.live, aliases.previous].into_iter().flatten() {
-            match self.load(version).await {
-                Ok(model) => {
-                    if aliases.live != Some(version) {
-                        self.store.activate(version).await.map_err(store_error)?;
-                    }
-                    return self.swap(model).await;
-                }
-                Err(error @ (RegistryError::Damaged(..) | RegistryError::Unknown(_))) => {
-                    tracing::error!(%error, "the version before is tried");
-                }
-                Err(error) => return Err(error),
-            }
+        match load_live(&self.store, &self.catalogue).await? {
+            Some(model) => self.swap(model).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Writes, loads back, probes, aliases, swaps, announces, prunes.
     pub async fn register(&mut self, registration: Registration) -> Result<Arc<Manifest>, RegistryError> {
-        let Registration { draft, fitted, probes } = registration;
-        let manifest = self.store.write(draft, &fitted).await.map_err(store_error)?;
-        drop(fitted);
-        fail::fail_point!("registry.after_write");
-        let model = self.load(manifest.version).await?;
-        if let Err(reason) = check_probes(&model.fitted, &probes) {
-            self.store.set_aside(manifest.version, &reason).await.map_err(store_error)?;
-            return Err(RegistryError::Damaged(manifest.version, reason));
-        }
+        let model = write_checked(&self.store, &self.catalogue, registration).await?;
         self.make_live(model).await
     }
 
@@ -96,7 +76,7 @@ impl Releases {
         if let Some(model) = at_hand {
             return Ok(model);
         }
-        let model = self.load(version).await?;
+        let model = load(&self.store, &self.catalogue, version).await?;
         self.asked = Some(model.clone());
         Ok(model)
     }
@@ -136,23 +116,6 @@ impl Releases {
         Ok(manifest)
     }
 
-    async fn load(&self, version: Version) -> Result<Arc<LiveModel>, RegistryError> {
-        match self.store.load(version).await {
-            Ok((manifest, fitted)) => {
-                let catalogue = self.catalogue.clone();
-                let bound = tokio::task::spawn_blocking(move || {
-                    Arc::new(LiveModel::bind(Arc::new(manifest), fitted, &catalogue))
-                });
-                bound.await.map_err(|_| RegistryError::Call(CallError::Away))
-            }
-            Err(error @ VersionError::Damaged { .. }) => {
-                self.store.set_aside(version, &error.to_string()).await.map_err(store_error)?;
-                Err(store_error(error))
-            }
-            Err(error) => Err(store_error(error)),
-        }
-    }
-
     /// Hands the model to the serving actor, over a restart of it.
     async fn swap(&mut self, model: Arc<LiveModel>) -> Result<(), RegistryError> {
         let begun = tokio::time::Instant::now();
@@ -175,7 +138,77 @@ impl Releases {
     }
 }
 
-fn store_error(error: VersionError) -> RegistryError {
+/// Loads the version that the alias names. A damaged one is set aside and the one before takes its place.
+///
+/// # Errors
+/// [`RegistryError`].
+pub async fn load_live(
+    store: &VersionStore,
+    catalogue: &Arc<Catalogue>,
+) -> Result<Option<Arc<LiveModel>>, RegistryError> {
+    let aliases = store.aliases().await.map_err(store_error)?;
+    for version in [aliases.live, aliases.previous].into_iter().flatten() {
+        match load(store, catalogue, version).await {
+            Ok(model) => {
+                if aliases.live != Some(version) {
+                    store.activate(version).await.map_err(store_error)?;
+                }
+                return Ok(Some(model));
+            }
+            Err(error @ (RegistryError::Damaged(..) | RegistryError::Unknown(_))) => {
+                tracing::error!(%error, "the version before is tried");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+/// Writes a version, loads it back and asks it the probes; one that answers otherwise is set aside. It is not live yet.
+///
+/// # Errors
+/// [`RegistryError`].
+pub async fn write_checked(
+    store: &VersionStore,
+    catalogue: &Arc<Catalogue>,
+    registration: Registration,
+) -> Result<Arc<LiveModel>, RegistryError> {
+    let Registration { draft, fitted, probes } = registration;
+    let manifest = store.write(draft, &fitted).await.map_err(store_error)?;
+    drop(fitted);
+    fail::fail_point!("registry.after_write");
+    let model = load(store, catalogue, manifest.version).await?;
+    if let Err(reason) = check_probes(&model.fitted, &probes) {
+        store.set_aside(manifest.version, &reason).await.map_err(store_error)?;
+        return Err(RegistryError::Damaged(manifest.version, reason));
+    }
+    Ok(model)
+}
+
+/// Loads a version and binds it to the catalogue; a damaged one is set aside.
+async fn load(
+    store: &VersionStore,
+    catalogue: &Arc<Catalogue>,
+    version: Version,
+) -> Result<Arc<LiveModel>, RegistryError> {
+    match store.load(version).await {
+        Ok((manifest, fitted)) => {
+            let catalogue = catalogue.clone();
+            let bound =
+                tokio::task::spawn_blocking(move || Arc::new(LiveModel::bind(Arc::new(manifest), fitted, &catalogue)));
+            bound.await.map_err(|_| RegistryError::Call(CallError::Away))
+        }
+        Err(error @ VersionError::Damaged { .. }) => {
+            store.set_aside(version, &error.to_string()).await.map_err(store_error)?;
+            Err(store_error(error))
+        }
+        Err(error) => Err(store_error(error)),
+    }
+}
+
+/// The store's failure as callers of the registry know it.
+#[must_use]
+pub fn store_error(error: VersionError) -> RegistryError {
     match error {
         VersionError::Unknown(version) => RegistryError::Unknown(version),
         VersionError::Damaged { version, file, reason } => RegistryError::Damaged(version, format!("{file} {reason}")),

@@ -114,7 +114,7 @@ fn trainer_factory(
         live: parts.recommending.live.clone(),
         alias_read,
         clock: parts.clock.clone(),
-        watched: Watched::new(&settings.storage, parts.log.clone()),
+        watched: Watched::new(&settings.storage, parts.log.clone(), parts.clock.clone()),
         plan: plan::of(settings)?,
         seed: settings.training.seed,
         threads: settings.training.threads,

@@ -2,8 +2,9 @@
 
 mod children;
 mod kafka;
+pub mod offline;
 mod parts;
-mod plan;
+pub mod plan;
 mod ports;
 
 use std::net::SocketAddr;
@@ -117,7 +118,7 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
     let kafka = kafka::Streams::start(&settings, &clock, &parts, &readiness)?;
     let wiring = children::Wiring {
         parts: &parts,
-        changes: changes.clone(),
+        changes,
         activated: activated.clone(),
         stats: stats.clone(),
         kafka: kafka.as_ref(),
@@ -192,10 +193,10 @@ impl Running {
             }
             http.drain().await;
             let job = self.trainer_slot.call(StopTraining, JOB).await.ok().flatten();
-            if let Some(job) = job {
-                if !job.joined(JOB).await {
-                    tracing::warn!("the training job did not stop in time and is abandoned");
-                }
+            if let Some(job) = job
+                && !job.joined(JOB).await
+            {
+                tracing::warn!("the training job did not stop in time and is abandoned");
             }
             if let Err(error) = self.overseer.send(StopChildren).await {
                 tracing::warn!(%error, "the overseer was gone at the stop");

@@ -53,6 +53,7 @@ fn shown(letter: DeadRecord) -> DeadLetter {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as map_err hands it")]
 fn port_error(error: DeadLettersError) -> PortError {
     let text = error.to_string();
     match error {

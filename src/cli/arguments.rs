@@ -5,6 +5,7 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 
 use crate::settings::Secret;
+use crate::store::import::ImportFormat;
 
 /// A running service, and the key it wants.
 #[derive(Debug, Clone, Default, Args)]
@@ -30,6 +31,15 @@ pub enum FileFormat {
     Events,
     /// CSV customerId,products with the products joined by |, as the original system had it.
     Transactions,
+}
+
+impl From<FileFormat> for ImportFormat {
+    fn from(format: FileFormat) -> Self {
+        match format {
+            FileFormat::Events => Self::Events,
+            FileFormat::Transactions => Self::Transactions,
+        }
+    }
 }
 
 /// A number that is finite and above 0.

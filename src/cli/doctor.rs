@@ -3,6 +3,7 @@
 mod local;
 
 use std::fmt;
+use std::io::Write;
 
 use clap::Args;
 use serde_json::Value;
@@ -12,7 +13,11 @@ use super::failure::Failure;
 use super::remote::{Remote, wait_for};
 use super::table::{Table, clean};
 use super::{Context, shown};
+use crate::app::offline;
+use crate::model::ids::Version;
 use crate::settings::Settings;
+use crate::store;
+use crate::store::versions::{VersionError, VersionStore};
 
 /// Checks settings, broker, stores, clock and disk, and says what to do. Exit code 1 where something is wrong.
 ///
@@ -84,7 +89,7 @@ pub(super) fn run(args: &DoctorArgs, context: &mut Context<'_>) -> anyhow::Resul
     } else {
         let settings = context.settings()?;
         if args.repair {
-            set_damaged_files_aside(&settings)?;
+            set_damaged_files_aside(&settings, context.err)?;
         }
         local::findings(&settings, crate::model::clock::Clock::System.now_ms())
     };
@@ -101,8 +106,35 @@ pub(super) fn run(args: &DoctorArgs, context: &mut Context<'_>) -> anyhow::Resul
 }
 
 /// Sets aside what a start refuses: bad records with whole ones behind them, segments and versions with wrong checksums.
-fn set_damaged_files_aside(_settings: &Settings) -> anyhow::Result<()> {
-    Err(Failure::Lacks("the event log").into())
+fn set_damaged_files_aside(settings: &Settings, err: &mut dyn Write) -> anyhow::Result<()> {
+    let report = store::log::repair(&settings.storage.data_dir)?;
+    for note in &report.notes {
+        writeln!(err, "{}", clean(note))?;
+    }
+    let versions = offline::open_versions(settings)?;
+    wait_for(async {
+        for (version, reason) in damaged_versions(&versions).await? {
+            versions.set_aside(version, &reason).await?;
+            writeln!(err, "version {version} was set aside: {}", clean(&reason))?;
+        }
+        Ok(())
+    })
+}
+
+/// The versions that cannot be read as they were written, with the reason.
+async fn damaged_versions(versions: &VersionStore) -> anyhow::Result<Vec<(Version, String)>> {
+    let mut damaged = Vec::new();
+    for version in versions.numbers().await? {
+        match versions.load(version).await {
+            Err(error @ (VersionError::Damaged { .. } | VersionError::Model { .. })) => {
+                damaged.push((version, error.to_string()));
+            }
+            Err(error @ VersionError::Store(_)) => return Err(error.into()),
+            // A later build's version is whole, only not for this one.
+            _ => {}
+        }
+    }
+    Ok(damaged)
 }
 
 fn of_ready(body: &Value) -> Finding {

@@ -1,13 +1,25 @@
 //! `ouzel evaluate`: what models are worth on a file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use super::Context;
 use super::arguments::FileFormat;
 use super::failure::Failure;
+use super::input::{Input, Watched, tell_bad_lines};
+use crate::app::offline;
+use crate::app::plan::options as options_of;
+use crate::model::candidates::{self, CandidateOptions};
+use crate::model::evaluation::compare::{EvaluationOptions, evaluate};
+use crate::model::evaluation::filters::Filters;
+use crate::model::evaluation::given::Negatives;
+use crate::model::evaluation::split::Protocol;
+use crate::model::ids::{ItemId, UserId};
+use crate::model::interactions::Interactions;
 use crate::settings::{CANDIDATE_KINDS, Settings};
+use crate::store::import::load_interactions;
 
 /// How a file is divided into train and test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -111,11 +123,83 @@ pub(super) fn run(args: &EvaluateArgs, context: &mut Context<'_>) -> anyhow::Res
 
 /// Evaluates `kinds` on the file with a progress bar and shows the table, or JSON.
 fn evaluate_file(
-    _args: &EvaluateArgs,
-    _split: Option<EvaluateProtocol>,
-    _kinds: &[String],
-    _settings: &Settings,
-    _context: &mut Context<'_>,
+    args: &EvaluateArgs,
+    split: Option<EvaluateProtocol>,
+    kinds: &[String],
+    settings: &Settings,
+    context: &mut Context<'_>,
 ) -> anyhow::Result<()> {
-    Err(Failure::Lacks("evaluation").into())
+    let rows = load(&args.file, args.format, settings, context)?;
+    let test = args.test.as_deref().map(|file| load(file, args.format, settings, context)).transpose()?;
+    let negatives = args.negatives.as_deref().map(read_negatives).transpose()?;
+    let plan = offline::run_plan(settings)?;
+    let options = EvaluationOptions {
+        protocol: match split {
+            None => plan.protocol,
+            Some(EvaluateProtocol::LeaveLastOut) => Protocol::LeaveLastOut,
+            Some(EvaluateProtocol::Temporal) => Protocol::Temporal,
+            Some(EvaluateProtocol::Holdout) => Protocol::Holdout,
+        },
+        filters: Filters { min_item_users: args.min_item_users, min_user_items: args.min_user_items },
+        test: test.as_ref(),
+        negatives: negatives.as_deref(),
+        specs: candidates::specs(&CandidateOptions { kinds: kinds.to_vec(), ..options_of(settings) })?,
+        metric: plan.metric,
+    };
+    let watched = Watched::new(settings);
+    let report = evaluate(&rows, &options, &watched.job);
+    watched.end();
+    let report = report?;
+    if args.json {
+        writeln!(context.out, "{:#}", report.json())?;
+    } else {
+        write!(context.out, "{}", report.table())?;
+    }
+    Ok(())
+}
+
+/// Reads a file of events, a folder's or S3's, and tells its bad lines.
+fn load(
+    name: &str,
+    format: FileFormat,
+    settings: &Settings,
+    context: &mut Context<'_>,
+) -> anyhow::Result<Interactions> {
+    let input = Input::open(name, settings, &std::env::temp_dir())?;
+    let ingest = &settings.ingest;
+    let weight = |kind: &str, value: f32| ingest.weights.get(kind).copied().unwrap_or(ingest.default_weight) * value;
+    let (rows, bad) = load_interactions(input.path(), name, format.into(), &weight)?;
+    tell_bad_lines(name, &bad, bad.len() as u64, context.err)?;
+    Ok(rows)
+}
+
+/// Reads lines `(user,item)<tab>negative<tab>negative…`, as the published comparisons have them.
+fn read_negatives(path: &Path) -> anyhow::Result<Vec<Negatives>> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let lines = (1_u64..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+    lines.map(|(number, line)| negatives(line).with_context(|| format!("{}: line {number}", path.display()))).collect()
+}
+
+fn negatives(line: &str) -> anyhow::Result<Negatives> {
+    let mut fields = line.split_whitespace();
+    let pair = fields.next().and_then(|pair| pair.strip_prefix('(')?.strip_suffix(')')?.split_once(','));
+    let (user, item) = pair.context("it must begin with (user,item), without blanks")?;
+    let negatives = fields.map(ItemId::new).collect::<Result<Vec<_>, _>>()?;
+    anyhow::ensure!(!negatives.is_empty(), "it names no negatives");
+    Ok(Negatives { user: UserId::new(user)?, positive: ItemId::new(item)?, negatives })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn negatives_stand_behind_their_pair() {
+        let read = negatives("(0,25)\t1064\t174 2791").unwrap();
+        assert_eq!((read.user.as_str(), read.positive.as_str()), ("0", "25"));
+        assert_eq!(read.negatives.iter().map(ItemId::as_str).collect::<Vec<_>>(), ["1064", "174", "2791"]);
+        for line in ["0,25\t1", "(0 25)\t1", "(0,25)", "(,25)\t1"] {
+            assert!(negatives(line).is_err(), "{line}");
+        }
+    }
 }

@@ -12,6 +12,8 @@ mod doctor;
 mod evaluate;
 mod failure;
 mod import;
+mod input;
+mod lists;
 mod openapi;
 mod recommend;
 mod remote;

@@ -14,6 +14,9 @@ use crate::settings::{Secret, Server};
 const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(60);
 
+/// How long an exchange of lines may take.
+const LINES: Duration = Duration::from_secs(3600);
+
 /// Why the service did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RemoteError {
@@ -90,33 +93,64 @@ impl Remote {
         .await
     }
 
+    /// Posts lines of JSON, at most as long as an hour, and hands each line of the answer to `each`.
+    pub(super) async fn post_lines(
+        &self,
+        path: &str,
+        lines: Option<String>,
+        each: &mut dyn FnMut(&[u8]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let request = self.http.post(self.url(path)).timeout(LINES).header("content-type", "application/x-ndjson");
+        let mut response = self.begin(request.body(lines.unwrap_or_default())).await?;
+        let mut waiting: Vec<u8> = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.away(&error))? {
+            waiting.extend_from_slice(&chunk);
+            let Some(end) = waiting.iter().rposition(|&byte| byte == b'\n') else { continue };
+            let rest = waiting.split_off(end + 1);
+            for line in waiting.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+                each(line)?;
+            }
+            waiting = rest;
+        }
+        if waiting.is_empty() { Ok(()) } else { each(&waiting) }
+    }
+
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }
 
+    fn away(&self, error: &reqwest::Error) -> RemoteError {
+        RemoteError::Unreachable { url: self.base.clone(), reason: innermost(error) }
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value, RemoteError> {
+        let bytes = self.begin(request).await?.bytes().await.map_err(|error| self.away(&error))?;
+        match serde_json::from_slice::<Value>(&bytes) {
+            Ok(body) => Ok(body),
+            Err(_) if bytes.is_empty() => Ok(Value::Null),
+            Err(error) => Err(RemoteError::Unreadable {
+                url: self.base.clone(),
+                reason: format!("its answer is no JSON: {error}"),
+            }),
+        }
+    }
+
+    /// Sends a request; an answer comes back only where the service agreed.
+    async fn begin(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, RemoteError> {
         let request = match &self.key {
             Some(key) => request.bearer_auth(key.expose()),
             None => request,
         };
-        let away =
-            |error: reqwest::Error| RemoteError::Unreachable { url: self.base.clone(), reason: innermost(&error) };
-        let response = request.send().await.map_err(away)?;
+        let response = request.send().await.map_err(|error| self.away(&error))?;
         let status = response.status();
-        let header = response.headers().get("x-request-id").and_then(|id| id.to_str().ok()).map(table::clean);
-        let bytes = response.bytes().await.map_err(away)?;
-        let body = serde_json::from_slice::<Value>(&bytes);
         if status.is_success() {
-            return match body {
-                Ok(body) => Ok(body),
-                Err(_) if bytes.is_empty() => Ok(Value::Null),
-                Err(error) => Err(RemoteError::Unreadable {
-                    url: self.base.clone(),
-                    reason: format!("its answer is no JSON: {error}"),
-                }),
-            };
+            return Ok(response);
         }
-        let told = body.ok().and_then(|body| Some(table::clean(body.get("detail")?.as_str()?)));
+        let header = response.headers().get("x-request-id").and_then(|id| id.to_str().ok()).map(table::clean);
+        let bytes = response.bytes().await.map_err(|error| self.away(&error))?;
+        let told = serde_json::from_slice::<Value>(&bytes)
+            .ok()
+            .and_then(|body| Some(table::clean(body.get("detail")?.as_str()?)));
         let mut detail = told.unwrap_or_else(|| status.canonical_reason().unwrap_or("the service said no").to_owned());
         if matches!(status.as_u16(), 401 | 403) {
             detail.push_str("; give a key of the right scope with --key or OUZEL_KEY");

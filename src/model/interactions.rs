@@ -1,4 +1,5 @@
 //! Interactions in columns: what a snapshot freezes, a file holds and a split divides.
+#![expect(clippy::indexing_slicing, reason = "the columns have one length")]
 
 use std::sync::Arc;
 
@@ -75,6 +76,7 @@ pub struct Interner<Id> {
     by_id: std::collections::HashMap<Id, u32>,
 }
 
+// Derived, it would ask for a default id, and there is none.
 impl<Id> Default for Interner<Id> {
     fn default() -> Self {
         Self { ids: Vec::new(), by_id: std::collections::HashMap::new() }

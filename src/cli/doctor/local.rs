@@ -5,7 +5,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Finding, Verdict};
+use crate::app::offline;
+use crate::cli::remote::wait_for;
+use crate::model::ids::Version;
 use crate::settings::{Settings, artifacts_place};
+use crate::store::log::{LogError, verify};
+use crate::store::s3::S3Url;
 
 /// How long a broker or store may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -28,6 +33,10 @@ pub(super) fn findings(settings: &Settings, now_ms: i64) -> Vec<Finding> {
         }),
         _ => findings.push(folder("storage.artifacts", &artifacts)),
     }
+    findings.extend(log(settings));
+    if !S3Url::is_one(&settings.storage.artifacts) && artifacts.is_dir() {
+        findings.extend(versions(settings));
+    }
     if settings.kafka.brokers.is_empty() {
         findings.push(Finding::new("kafka.brokers", Verdict::Good, "no Kafka: events come by REST and import"));
     }
@@ -37,6 +46,54 @@ pub(super) fn findings(settings: &Settings, now_ms: i64) -> Vec<Finding> {
         findings.push(reach("kafka.brokers", &address, "start the broker, or correct the address"));
     }
     findings
+}
+
+/// Every record of the event log, read with its sums.
+fn log(settings: &Settings) -> Vec<Finding> {
+    const PART: &str = "event log";
+    let report = match verify(&settings.storage.data_dir) {
+        Ok(report) => report,
+        Err(LogError::Locked { .. }) => {
+            let text = "a service has it open: `ouzel doctor --live` asks it";
+            return vec![Finding::new(PART, Verdict::Doubtful, text)];
+        }
+        Err(error) => return vec![Finding::new(PART, Verdict::Bad, error.to_string())],
+    };
+    let told = |finding: &crate::store::log::VerifyFinding| {
+        let text = format!("{}: {}", finding.file.display(), finding.problem);
+        match finding.harmless {
+            true => Finding::new(PART, Verdict::Doubtful, text),
+            false => Finding::new(PART, Verdict::Bad, format!("{text}; `ouzel doctor --repair` sets it aside")),
+        }
+    };
+    let mut findings: Vec<Finding> = report.findings.iter().map(told).collect();
+    if findings.is_empty() {
+        let text = format!("{} events in {} segments and the tail, all whole", report.events, report.segments);
+        findings.push(Finding::new(PART, Verdict::Good, text));
+    }
+    findings
+}
+
+/// Every file of every version, read with its checksum.
+fn versions(settings: &Settings) -> Vec<Finding> {
+    const PART: &str = "versions";
+    let look = || {
+        let store = offline::open_versions(settings)?;
+        wait_for(async { Ok((store.numbers().await?.len(), super::damaged_versions(&store).await?)) })
+    };
+    match look() {
+        Err(error) => vec![Finding::new(PART, Verdict::Bad, format!("{error:#}"))],
+        Ok((count, damaged)) if damaged.is_empty() => {
+            vec![Finding::new(PART, Verdict::Good, format!("{count}, all whole"))]
+        }
+        Ok((_, damaged)) => {
+            let told = |(version, reason): (Version, String)| {
+                let text = format!("version {version}: {reason}; `ouzel doctor --repair` sets it aside");
+                Finding::new(PART, Verdict::Bad, text)
+            };
+            damaged.into_iter().map(told).collect()
+        }
+    }
 }
 
 fn clock(now_ms: i64) -> Finding {

@@ -53,7 +53,7 @@ pub use list::{Gap, Segment};
 pub use open::Recovery;
 pub use record::{Appended, Change, LogRecord, Outcome};
 pub use repair::{RepairReport, repair};
-pub use verify::{VerifyReport, verify};
+pub use verify::{Finding as VerifyFinding, VerifyReport, verify};
 
 use crate::model::manifest::PartitionOffset;
 use folder::Folder;

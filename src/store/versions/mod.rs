@@ -155,6 +155,14 @@ impl VersionStore {
         Ok(manifests)
     }
 
+    /// The numbers of all versions that were written to their end and are not set aside, whole or not, in order.
+    ///
+    /// # Errors
+    /// [`VersionError::Store`].
+    pub async fn numbers(&self) -> Result<Vec<Version>, VersionError> {
+        Ok(self.folders().await?.whole.into_iter().collect())
+    }
+
     /// Which version answers, and which one did before.
     ///
     /// # Errors
