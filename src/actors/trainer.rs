@@ -115,7 +115,7 @@ impl Trainer {
         match control {
             Ok(control) => self.running = Some(control),
             Err(error) => {
-                self.book.finish(id, RunStatus::Failed, Some(format!("no thread could be started: {error}")))?
+                self.book.finish(id, RunStatus::Failed, Some(format!("no thread could be started: {error}")))?;
             }
         }
         Ok(())

@@ -59,6 +59,8 @@ fn port_error(error: DeadLettersError) -> PortError {
     match error {
         DeadLettersError::UnknownTopic { .. } => PortError::Unknown(text),
         DeadLettersError::Client(_) | DeadLettersError::Refused(_) => PortError::Refused(text),
-        DeadLettersError::Away(_) | DeadLettersError::Unsent { .. } | DeadLettersError::Stopped => PortError::Away(text),
+        DeadLettersError::Away(_) | DeadLettersError::Unsent { .. } | DeadLettersError::Stopped => {
+            PortError::Away(text)
+        }
     }
 }

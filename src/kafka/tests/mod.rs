@@ -56,7 +56,8 @@ impl Bench {
 
     fn embedded() -> Self {
         let embedded = EmbeddedBroker::start(&[]).unwrap();
-        Self::with(&embedded.brokers().to_owned(), Some(embedded))
+        let brokers = embedded.brokers().to_owned();
+        Self::with(&brokers, Some(embedded))
     }
 
     fn with(brokers: &str, embedded: Option<EmbeddedBroker>) -> Self {

@@ -93,6 +93,7 @@ impl Lines {
         LineError::Bad(BadLine { line: self.number, reason: reason.into() })
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "as map_err hands it")]
     fn failed(&self, error: std::io::Error) -> LineError {
         let behind = format!("behind line {}: {error}", self.number);
         LineError::Failed(ImportError::io(&self.name)(std::io::Error::new(error.kind(), behind)))

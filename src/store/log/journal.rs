@@ -223,10 +223,10 @@ mod tests {
         let cut = Journal::scan(path, &bytes[..one.len() + two.len() - 3]);
         assert_eq!((cut.batches.len(), cut.torn.start), (1, one.len()));
         assert_eq!(damage(std::slice::from_ref(&cut)), None);
-        assert!(damage(&[cut, clean.clone()]).is_some());
+        assert!(damage(&[cut, clean]).is_some());
 
         bytes[20] ^= 1;
         let damaged = Journal::scan(path, &bytes);
-        assert_eq!((damaged.damaged, damaged.batches.len()), (vec![0..one.len()], 1));
+        assert_eq!((damaged.damaged.as_slice(), damaged.batches.len()), (std::slice::from_ref(&(0..one.len())), 1));
     }
 }
