@@ -1,6 +1,7 @@
 //! What outlives a process: the event log, files and objects. Only [`crate::model`] and the settings are known here.
 
 pub mod artifacts;
+pub mod import;
 pub mod log;
 pub mod s3;
 pub mod versions;
