@@ -13,6 +13,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     cli::choose_tls();
+    // Only builds for tests have fail points; they are set by the variable FAILPOINTS.
+    let _faults = fail::has_failpoints().then(fail::FailScenario::setup);
     let (mut out, mut err) = (io::stdout(), io::stderr());
     let done = run(cli, &mut out, &mut err);
     // What was answered before a failure is shown before the failure.

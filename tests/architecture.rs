@@ -33,7 +33,7 @@ const CRATES: &[(&[&str], &[&str])] = &[
         &["tokio", "tokio_stream", "tokio_util", "futures_util", "reqwest", "object_store", "fjall", "config", "clap"],
         &["settings/", "store/", "kafka/", "actors/", "http/", "app.rs", "app/", "cli/", "main.rs", "lib.rs"],
     ),
-    (&["anyhow"], &["main.rs"]),
+    (&["anyhow"], &["cli/", "main.rs"]),
 ];
 
 /// No file is longer, tests included.

@@ -42,6 +42,7 @@ enum Waiting {
 }
 
 /// Work that is written as one.
+#[derive(Default)]
 pub struct Group {
     /// Everything to be written.
     pub batch: EventBatch,
@@ -51,7 +52,7 @@ pub struct Group {
 /// What was taken off the queue.
 pub enum Taken {
     /// To be written.
-    Group(Group),
+    Group(Box<Group>),
     /// To be frozen.
     Snapshot(oneshot::Sender<Result<Snapshot, IngestError>>),
 }
@@ -87,17 +88,11 @@ impl WorkQueue {
                 }
             }
         }
-        Some(Taken::Group(group))
+        Some(Taken::Group(Box::new(group)))
     }
 
     fn next(&mut self) -> Option<Work> {
         self.held.take().or_else(|| self.receiver.try_recv().ok())
-    }
-}
-
-impl Default for Group {
-    fn default() -> Self {
-        Self { batch: EventBatch::default(), waiting: Vec::new() }
     }
 }
 

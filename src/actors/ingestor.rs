@@ -162,7 +162,7 @@ impl Handler<WorkWaiting> for Ingestor {
         fail::fail_point!("ingestor.handle");
         let Some(taken) = self.parts.queue.lock().take(self.parts.batch) else { return };
         match taken {
-            Taken::Group(group) => self.write(group),
+            Taken::Group(group) => self.write(*group),
             Taken::Snapshot(answer) => {
                 let offsets = self.parts.log.offsets().map_err(|error| IngestError::Log(error.to_string()));
                 // A caller that gave up needs no snapshot.

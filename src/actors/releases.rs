@@ -47,6 +47,9 @@ impl Releases {
 
     /// Makes the alias's version answer. A damaged one is set aside and the one before takes its place.
     pub async fn resume(&mut self) -> Result<(), RegistryError> {
+        if let Err(error) = self.store.clean().await {
+            tracing::warn!(%error, "what interrupted writes left could not be removed");
+        }
         match load_live(&self.store, &self.catalogue).await? {
             Some(model) => self.swap(model).await,
             None => Ok(()),

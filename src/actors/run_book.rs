@@ -138,6 +138,7 @@ impl RunBook {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as map_err hands it")]
 fn store_error(error: LogError) -> RunError {
     RunError::Store(error.to_string())
 }

@@ -126,10 +126,10 @@ impl Trainer {
         let now_ms = self.parts.clock.now_ms();
         let has_version = self.parts.job.has_version();
         let due = self.timetable.due(now_ms, memory.histories.applied_seq(), memory.histories.events(), has_version);
-        if let Some(trigger) = due {
-            if let Err(error) = self.start(trigger) {
-                tracing::error!(%error, ?trigger, "a run could not be started");
-            }
+        if let Some(trigger) = due
+            && let Err(error) = self.start(trigger)
+        {
+            tracing::error!(%error, ?trigger, "a run could not be started");
         }
     }
 

@@ -8,16 +8,18 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::StartError;
 use super::parts::Parts;
+use super::ports::Letters;
 use crate::actors::reader::{Reader, ReaderParts};
 use crate::actors::releases::Announce;
 use crate::actors::responder::{Responder, ResponderParts};
 use crate::actors::slot::Slot;
 use crate::actors::supervision::{Factory, SlotFactory};
-use crate::http::ports::KafkaStatus;
+use crate::http::ports::{DeadLetters, KafkaStatus};
 use crate::http::readiness::Readiness;
 use crate::kafka::StreamHandle;
 use crate::kafka::broker::BrokerState;
 use crate::kafka::codec::descriptor::announcement;
+use crate::kafka::dead_letters::DeadLetterReader;
 use crate::kafka::producer::Producer;
 use crate::kafka::record::RecordBatch;
 use crate::kafka::requests::RequestStreamHandle;
@@ -127,6 +129,12 @@ impl Streams {
             events: self.events.0.clone(),
             requests: self.requests.0.clone(),
         })
+    }
+
+    /// What lists and replays dead letters.
+    pub fn dead_letters(&self) -> Result<Arc<dyn DeadLetters>, StartError> {
+        let producer = Producer::clone(&self.producer);
+        Ok(Arc::new(Letters(DeadLetterReader::new(&self.settings.kafka, producer, &self.broker)?)))
     }
 
     /// Reads no more, and waits at most `within` for what is in hand.

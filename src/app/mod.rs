@@ -14,7 +14,7 @@ use std::time::Duration;
 use actix::{Actor, Addr};
 use tokio::sync::{broadcast, watch};
 
-use crate::actors::handles::{OverseerHandle, RegistryHandle, TrainerHandle};
+use crate::actors::handles::{IngestHandle, OverseerHandle, RegistryHandle, TrainerHandle};
 use crate::actors::overseer::{Board, Overseer, StopChildren};
 use crate::actors::restarts::RestartPolicy;
 use crate::actors::serving::Activated;
@@ -74,6 +74,8 @@ pub struct Running {
     pub recommending: Arc<Recommending>,
     /// Every change of the live version.
     pub activated: broadcast::Sender<Activated>,
+    /// The way in, for events and item data that come from this process itself.
+    pub ingest: IngestHandle,
     /// The trainer.
     pub trainer: TrainerHandle,
     /// The registry.
@@ -86,6 +88,11 @@ pub struct Running {
     trainer_slot: Slot<Trainer>,
     kafka: Option<kafka::Streams>,
     grace: Duration,
+}
+
+/// Runs `work` to its end in an actix system of its own on the calling thread, where [`start`] may be called.
+pub fn run<T>(work: impl Future<Output = T>) -> T {
+    actix::System::new().block_on(work)
 }
 
 /// Starts the service in the actix system of the calling thread. HTTP answers as soon as this returns; it is ready once the
@@ -111,7 +118,7 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
     let kafka = kafka::Streams::start(&settings, &clock, &parts, &readiness)?;
     let wiring = children::Wiring {
         parts: &parts,
-        changes: changes.clone(),
+        changes,
         activated: activated.clone(),
         stats: stats.clone(),
         kafka: kafka.as_ref(),
@@ -140,7 +147,7 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
         stats,
         readiness: readiness.clone(),
         kafka: kafka.as_ref().map(kafka::Streams::status),
-        dead_letters: None,
+        dead_letters: kafka.as_ref().map(kafka::Streams::dead_letters).transpose()?,
         loader: Some(Arc::new(ports::Loader(children.registry.clone()))),
         downloads: None,
     })?;
@@ -154,6 +161,7 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
     Ok(Running {
         address,
         recommending: parts.recommending.clone(),
+        ingest: parts.ingest.clone(),
         activated,
         trainer: children.trainer,
         registry: children.registry,
@@ -185,10 +193,10 @@ impl Running {
             }
             http.drain().await;
             let job = self.trainer_slot.call(StopTraining, JOB).await.ok().flatten();
-            if let Some(job) = job {
-                if !job.joined(JOB).await {
-                    tracing::warn!("the training job did not stop in time and is abandoned");
-                }
+            if let Some(job) = job
+                && !job.joined(JOB).await
+            {
+                tracing::warn!("the training job did not stop in time and is abandoned");
             }
             if let Err(error) = self.overseer.send(StopChildren).await {
                 tracing::warn!(%error, "the overseer was gone at the stop");

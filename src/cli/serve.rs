@@ -1,5 +1,7 @@
 //! `ouzel serve`: the service.
 
+use std::io::Write;
+
 use clap::Args;
 
 use super::Context;
@@ -17,15 +19,16 @@ use crate::settings::Settings;
 pub struct ServeArgs {}
 
 pub(super) fn run(_args: &ServeArgs, context: &mut Context<'_>) -> anyhow::Result<()> {
-    serve_until_stopped(context.settings()?)
+    serve_until_stopped(context.settings()?, context.out)
 }
 
 /// Starts everything and returns when it has stopped: by a signal in order, or because an actor could not be kept alive.
-fn serve_until_stopped(settings: Settings) -> anyhow::Result<()> {
+fn serve_until_stopped(settings: Settings, out: &mut dyn Write) -> anyhow::Result<()> {
     supervision::log_panics();
-    actix::System::new().block_on(async {
+    app::run(async {
         let running = app::start(settings, Clock::System).await?;
-        tracing::info!(url = running.url(), "listening");
+        writeln!(out, "ouzel listens on {}", running.url())?;
+        out.flush()?;
         let mut fatal = running.fatal.clone();
         let ended = tokio::select! {
             signal = stop_signal() => signal.map(|name| tracing::info!(name, "stopping")).map_err(anyhow::Error::from),

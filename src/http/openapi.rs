@@ -104,10 +104,34 @@ impl Modify for Keys {
     }
 }
 
+/// Names operations by method and path: handlers of different themes share names.
+struct Names;
+
+impl Modify for Names {
+    fn modify(&self, document: &mut OpenApi) {
+        for (path, item) in &mut document.paths.paths {
+            let words: Vec<&str> =
+                path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+            let path = if words.is_empty() { "index".to_owned() } else { words.join("_") };
+            let operations = [
+                ("get", &mut item.get),
+                ("put", &mut item.put),
+                ("post", &mut item.post),
+                ("delete", &mut item.delete),
+            ];
+            for (method, operation) in operations {
+                if let Some(operation) = operation {
+                    operation.operation_id = Some(format!("{method}_{path}"));
+                }
+            }
+        }
+    }
+}
+
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(title = "Ouzel", description = "A streaming recommender. Errors are problem documents (RFC 9457); every answer carries `X-Request-ID`."),
-    modifiers(&Keys),
+    modifiers(&Keys, &Names),
     security((), ("bearer" = []), ("key" = [])),
     components(schemas(Problem)),
     paths(
@@ -135,9 +159,26 @@ pub async fn get() -> HttpResponse {
     HttpResponse::Ok().json(document())
 }
 #[cfg(test)]
-mod temporary {
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
     #[test]
-    fn dump() {
-        std::fs::write("/tmp/ouzel-openapi.json", super::document().to_pretty_json().unwrap()).unwrap();
+    fn every_operation_has_a_name_of_its_own_and_every_reference_a_target() {
+        let document = serde_json::to_value(document()).unwrap();
+        let operations: Vec<&serde_json::Value> = document["paths"]
+            .as_object()
+            .unwrap()
+            .values()
+            .flat_map(|item| item.as_object().unwrap().values())
+            .collect();
+        let names: BTreeSet<&str> = operations.iter().map(|o| o["operationId"].as_str().unwrap()).collect();
+        assert_eq!(names.len(), operations.len());
+        assert!(names.contains("get_v1_recommend_user") && names.contains("post_v1_models_name_predict"), "{names:?}");
+        let text = document.to_string();
+        for target in text.split("\"#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next()) {
+            assert!(document["components"]["schemas"].get(target).is_some(), "{target}");
+        }
     }
 }

@@ -168,7 +168,7 @@ impl ConsumerContext for GroupContext {
                 );
             }
             Rebalance::Error(error) => {
-                tracing::warn!(topic = &*self.group.topic, %error, "the group cannot be balanced")
+                tracing::warn!(topic = &*self.group.topic, %error, "the group cannot be balanced");
             }
         }
     }

@@ -3,14 +3,16 @@
 //! Each stream in is one plain thread with a `BaseConsumer` that polls at most 50 ms at a time and hands owned batches over
 //! a bounded channel; when the channel is full the thread goes on polling with its partitions paused. [`events`] follows all
 //! partitions of a topic from offsets that the caller keeps, [`requests`] reads in a consumer group and commits what was
-//! answered, [`models`] hears announcements. [`producer`] sends and resolves on the delivery report. [`codec`] turns
-//! records into events and questions and answers into records. [`broker`] says whether a broker is there. [`embedded`] is
-//! a broker for demonstrations and tests.
+//! answered, [`replies`] reads what was answered, [`models`] hears announcements. [`producer`] sends and resolves on the
+//! delivery report. [`dead_letters`] lists what could not be read or applied and sends it back. [`codec`] turns records into
+//! events and questions and answers into records. [`broker`] says whether a broker is there. [`embedded`] is a broker for
+//! demonstrations and tests.
 
 pub mod broker;
 pub mod codec;
 mod context;
 mod dead_letter;
+pub mod dead_letters;
 pub mod embedded;
 pub mod events;
 mod group;
@@ -20,6 +22,7 @@ mod outbox;
 mod positions;
 pub mod producer;
 pub mod record;
+pub mod replies;
 pub mod requests;
 pub mod start;
 pub mod status;

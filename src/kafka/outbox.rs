@@ -167,10 +167,10 @@ impl Outbox {
                     wanted.add_partition_offset(topic, at.partition(), Offset::Offset(next))?;
                 }
             }
-            if wanted.count() > 0 {
-                if let Err(error) = consumer.seek_partitions(wanted, SEEK) {
-                    tracing::debug!(%error, "the client resumes at its own position");
-                }
+            if wanted.count() > 0
+                && let Err(error) = consumer.seek_partitions(wanted, SEEK)
+            {
+                tracing::debug!(%error, "the client resumes at its own position");
             }
             consumer.resume(&assigned)
         });

@@ -164,7 +164,8 @@ impl Requests {
         let topic = &*self.group.topic;
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
-                if self.board.set_missing(true) {
+                let news = self.board.set_missing(true);
+                if news {
                     tracing::warn!(topic, "there is no such topic, waiting for it");
                 }
             }

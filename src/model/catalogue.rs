@@ -154,7 +154,6 @@ impl Catalogue {
     }
 
     /// The entries by index; writers wait while the guard is held.
-    #[must_use]
     pub fn entries(&self) -> RwLockReadGuard<'_, Vec<Entry>> {
         self.entries.read()
     }

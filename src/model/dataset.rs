@@ -1,4 +1,5 @@
 //! Interactions made ready for training: one entry per (user, item) pair, by user.
+#![expect(clippy::indexing_slicing, reason = "users and items are dense indices, and the tables have their lengths")]
 
 use std::sync::Arc;
 

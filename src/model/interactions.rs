@@ -1,4 +1,5 @@
 //! Interactions in columns: what a snapshot freezes, a file holds and a split divides.
+#![expect(clippy::indexing_slicing, reason = "the columns have one length")]
 
 use std::sync::Arc;
 

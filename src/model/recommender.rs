@@ -2,6 +2,7 @@
 //!
 //! A [`Recipe`] is a kind with its settings. Fitting it on a [`Dataset`] gives a [`Recommender`], which knows items and
 //! users by index only; a [`Fitted`] joins it with the ids, and is what is written, loaded, gated and served.
+#![expect(clippy::indexing_slicing, reason = "items are dense indices of the model")]
 
 use std::sync::Arc;
 

@@ -2,13 +2,15 @@
 
 mod generate;
 mod pace;
+mod publish;
+mod shown;
 
 use clap::{Args, ValueEnum};
 
 use super::Context;
 use super::arguments::Positive;
 use super::failure::Failure;
-use crate::settings::Settings;
+use super::remote::wait_for;
 
 pub use generate::{Generator, Message};
 pub use pace::interval_ms;
@@ -25,7 +27,7 @@ pub enum ClientKind {
     Events,
 }
 
-/// Publishes requests or events to Kafka and prints the replies.
+/// Publishes requests or events to Kafka and prints the replies to them.
 ///
 /// Users are drawn from 0 to 999 and products from 0 to 299, as the original's client drew them. The broker and topics are
 /// the settings' own (kafka.brokers, or KAFKA_BROKERS); ctrl-C ends it.
@@ -80,16 +82,5 @@ pub(super) fn run(args: &ClientArgs, context: &mut Context<'_>) -> anyhow::Resul
         return Err(Failure::Usage(message.to_owned()).into());
     }
     let generator = Generator::new(args.kind, args.seed.unwrap_or_else(rand::random));
-    publish_and_print(args, interval_ms, generator, &settings, context)
-}
-
-/// Publishes what `generator` draws, one record each `interval_ms`, and prints the replies until `--count` or ctrl-C.
-fn publish_and_print(
-    _args: &ClientArgs,
-    _interval_ms: f64,
-    _generator: Generator,
-    _settings: &Settings,
-    _context: &mut Context<'_>,
-) -> anyhow::Result<()> {
-    Err(Failure::Lacks("Kafka").into())
+    wait_for(publish::publish(args, interval_ms, generator, &settings, context))
 }

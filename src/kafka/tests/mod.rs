@@ -1,6 +1,7 @@
 //! The streams against a broker: the embedded one, or the real one that `OUZEL_TEST_KAFKA` names.
 
 mod away;
+mod dead_letters;
 mod events;
 mod producer;
 mod requests;

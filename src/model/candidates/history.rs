@@ -15,7 +15,7 @@ pub fn directions(history: &[Acted], items: usize) -> Vec<(u32, f32)> {
         }
         same
     });
-    weights.retain(|&(_, weight)| weight > 0.0 || weight < 0.0);
+    weights.retain(|&(_, weight)| weight != 0.0 && !weight.is_nan());
     for (_, weight) in &mut weights {
         *weight = weight.signum();
     }

@@ -1,0 +1,145 @@
+//! The service as a process of its own, with real HTTP on a free port.
+#![allow(dead_code, reason = "each test target uses its own part of it")]
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// The longest that anything may take before a test fails.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A running service; killed when it is dropped.
+pub struct Ouzel {
+    child: Child,
+    pub url: String,
+    http: reqwest::Client,
+}
+
+impl Ouzel {
+    /// Starts `ouzel serve` on a data folder with settings given as `OUZEL__…` variables.
+    pub fn start(data: &Path, settings: &[(&str, &str)]) -> Self {
+        ouzel::cli::choose_tls();
+        let mut child = command(data, settings).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = lines.next().expect("it prints where it listens").unwrap();
+        let url = line.strip_prefix("ouzel listens on ").expect("it prints where it listens").to_owned();
+        Self { child, url, http: reqwest::Client::new() }
+    }
+
+    pub async fn get(&self, path: &str) -> (u16, Value) {
+        answer(self.http.get(format!("{}{path}", self.url))).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        answer(self.http.post(format!("{}{path}", self.url)).json(body)).await
+    }
+
+    pub async fn put(&self, path: &str, body: &Value) -> (u16, Value) {
+        answer(self.http.put(format!("{}{path}", self.url)).json(body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> (u16, Value) {
+        answer(self.http.delete(format!("{}{path}", self.url))).await
+    }
+
+    /// Asks again until `found` finds what it looks for.
+    pub async fn until<T>(&self, what: &str, path: &str, found: impl Fn(&Value) -> Option<T>) -> T {
+        let begun = Instant::now();
+        let mut last = Value::Null;
+        while begun.elapsed() < PATIENCE {
+            if let Ok(response) = self.http.get(format!("{}{path}", self.url)).send().await {
+                last = response.json().await.unwrap_or_default();
+                if let Some(found) = found(&last) {
+                    return found;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("{what} did not come within {PATIENCE:?}; last seen: {last}");
+    }
+
+    /// Waits until it answers from memory.
+    pub async fn ready(&self) {
+        self.until("readiness", "/health/ready", |body| (body["ready"] == true).then_some(())).await;
+    }
+
+    /// Starts a run and waits for its end.
+    pub async fn run(&self) -> Value {
+        let (status, started) = self.post("/v1/runs", &json!({})).await;
+        assert_eq!(status, 202, "{started}");
+        let path = format!("/v1/runs/{}", started["id"].as_str().unwrap());
+        let over = |run: &Value| {
+            let over = !["queued", "running"].contains(&run["status"].as_str().unwrap_or("queued"));
+            over.then(|| run.clone())
+        };
+        self.until("the end of the run", &path, over).await
+    }
+
+    /// The number of restarts of one actor and its status.
+    pub async fn actor(&self, name: &str) -> (u64, String) {
+        let (_, state) = self.get("/state").await;
+        actor_of(&state, name).unwrap_or_else(|| panic!("no actor {name} in {state}"))
+    }
+
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Stops it by SIGTERM.
+    pub fn stop(mut self) -> ExitStatus {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.child.wait().unwrap()
+    }
+
+    /// Waits for it to end by itself.
+    pub fn ended(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Ouzel {
+    fn drop(&mut self) {
+        // It may have ended already.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+pub fn actor_of(state: &Value, name: &str) -> Option<(u64, String)> {
+    let actor = state["actors"].as_array()?.iter().find(|actor| actor["name"] == name)?;
+    Some((actor["restarts"].as_u64()?, actor["status"].as_str()?.to_owned()))
+}
+
+/// `ouzel serve`, not started, with nothing of the machine's own settings.
+pub fn command(data: &Path, settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ouzel"));
+    command.arg("serve").current_dir(data.parent().unwrap()).env("OUZEL__SERVER__PORT", "0");
+    command.env("OUZEL__STORAGE__DATA_DIR", data).env("OUZEL__TELEMETRY__LOG", "warn");
+    command.env("OUZEL__OVERSEER__BACKOFF_MIN", "10ms");
+    for (name, value) in settings {
+        command.env(name, value);
+    }
+    command
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
+    let response = request.send().await.unwrap();
+    (response.status().as_u16(), response.json().await.unwrap_or_default())
+}
+
+/// Events of a shop with four groups of users, each with its own twenty-five items: `count` of them from number `from`.
+pub fn shop(from: u64, count: u64) -> Vec<Value> {
+    (from..from + count)
+        .map(|n| {
+            let random = n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407) >> 20;
+            let (user, within) = (random % 400, (random / 400) % 625);
+            let item = (user % 4) * 25 + (within / 25).min(within % 25);
+            json!({ "id": format!("event-{n}"), "user": user, "item": item, "timestamp": 1_750_000_000 + n * 60 })
+        })
+        .collect()
+}
