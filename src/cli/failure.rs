@@ -13,9 +13,6 @@ pub enum Failure {
     /// The service did what was asked, and it ended badly: a run that failed or was refused.
     #[error("{0}")]
     Ended(String),
-    /// A part that this build was made without.
-    #[error("this build lacks {0}")]
-    Lacks(&'static str),
 }
 
 /// What the process ends with: 0 done, 1 failed, 2 wrong usage or settings.
