@@ -1,7 +1,7 @@
 //! Settings: layered, read once at the start, checked as a whole.
 //!
 //! `config/default.toml` is part of the binary and holds every key with its default and what it means; the structs here
-//! mirror it, a section each. [`load`] lays a file, the environment and the original system's variables over it.
+//! mirror it, a section each. [`load()`] lays a file, the environment and the original system's variables over it.
 
 mod environment;
 mod forms;
