@@ -70,13 +70,13 @@ struct Service {
 impl Service {
     fn start(shop: &Shop, environment: &[(&str, &str)]) -> Self {
         let mut command = shop.command("serve");
-        command.envs(environment.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.envs(environment.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let listening = lines.by_ref().map(Result::unwrap).find(|line| line.contains("listening"));
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let listening = lines.by_ref().map(Result::unwrap).find(|line| line.contains("listens on"));
         let listening = listening.expect("the service ended before it listened");
         let at = listening.find("http://").unwrap();
-        let url = listening[at..].split('"').next().unwrap().to_owned();
+        let url = listening[at..].to_owned();
         // A pipe that nobody reads would stop the service once it is full.
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, url }
