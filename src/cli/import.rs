@@ -12,7 +12,7 @@ use super::shown;
 use super::table::clean;
 use crate::app::offline;
 use crate::model::clock::Clock;
-use crate::model::event::Event;
+use crate::model::event::{Event, ImportedEvent};
 use crate::settings::Settings;
 use crate::store::import::{BadLine, ImportOptions, ImportReport, LineError, Source, Times, content_hash, import};
 
@@ -103,8 +103,8 @@ async fn send(args: &ImportArgs, settings: &Settings, remote: &Remote, input: &I
         match source.next_line(&mut events) {
             None => break,
             Some(Ok(line)) => {
-                for (n, event) in events.iter().enumerate() {
-                    sending.push(line, event, || format!("import:{content}:{line}:{n}"));
+                for (place, event) in events.iter().enumerate() {
+                    sending.push(line, event, || ImportedEvent { content: &content, line, place }.id());
                 }
                 if sending.lines.len() >= most || sending.body.len() >= BODY {
                     sending.flush().await?;

@@ -40,6 +40,36 @@ pub struct Event {
     pub recommendation_id: Option<Arc<str>>,
 }
 
+/// An event of a file that was sent to the service line by line: what its id says, so that the file is known whichever way
+/// it comes a second time, and a line without a time stays without one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImportedEvent<'a> {
+    /// The SHA-256 of the file's bytes, in hexadecimal.
+    pub content: &'a str,
+    /// The event's line, from 1, the header counted in.
+    pub line: u64,
+    /// Its place among the events of the line, from 0.
+    pub place: usize,
+}
+
+impl<'a> ImportedEvent<'a> {
+    const PREFIX: &'static str = "import:";
+
+    /// The event's id.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{}{}:{}:{}", Self::PREFIX, self.content, self.line, self.place)
+    }
+
+    /// Reads what [`Self::id`] wrote; none for an id of another make.
+    #[must_use]
+    pub fn from_id(id: &'a str) -> Option<Self> {
+        let (content, rest) = id.strip_prefix(Self::PREFIX)?.split_once(':')?;
+        let (line, place) = rest.split_once(':')?;
+        Some(Self { content, line: line.parse().ok()?, place: place.parse().ok()? })
+    }
+}
+
 /// Why an event is refused. The field's name is part of the text.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum EventError {

@@ -7,16 +7,19 @@ use serde_json::{Number, Value};
 
 use super::BodyError;
 use super::fields::{Fields, json};
-use crate::model::event::{Event, EventError, PURCHASE, epoch_to_ms};
+use crate::model::event::{Event, EventError, ImportedEvent, PURCHASE, epoch_to_ms};
 
 const FIELDS: [&str; 7] = ["user", "item", "type", "value", "timestamp", "id", "recommendation_id"];
 
-/// Reads one event object. An absent time is `arrival_ms`; times are RFC 3339 or epoch seconds or milliseconds.
+/// Reads one event object. An absent time is `arrival_ms`, but for a line of a file that has none, as its id tells; times
+/// are RFC 3339 or epoch seconds or milliseconds.
 ///
 /// # Errors
 /// [`BodyError`] naming the field: no object, unknown field, missing or ill-typed value, what [`Event::check`] refuses.
 pub fn event_from_json(value: &Value, arrival_ms: i64) -> Result<Event, BodyError> {
     let fields = Fields::of(value, &FIELDS)?;
+    let id = fields.text("id")?;
+    let undated = id.and_then(ImportedEvent::from_id).is_some();
     let event = Event {
         user: fields.required_id("user")?,
         item: fields.required_id("item")?,
@@ -27,8 +30,11 @@ pub fn event_from_json(value: &Value, arrival_ms: i64) -> Result<Event, BodyErro
             Some(Value::Number(number)) => number.as_f64().unwrap_or(f64::NAN) as f32,
             Some(_) => return Err(BodyError::at("value", "wrong_type", "must be a finite number")),
         },
-        timestamp_ms: Some(fields.get("timestamp").map_or(Ok(arrival_ms), time)?),
-        id: fields.text("id")?.map(Arc::from),
+        timestamp_ms: match fields.get("timestamp") {
+            Some(given) => Some(time(given)?),
+            None => (!undated).then_some(arrival_ms),
+        },
+        id: id.map(Arc::from),
         recommendation_id: fields.text("recommendation_id")?.map(Arc::from),
     };
     event.check(arrival_ms)?;
@@ -102,6 +108,18 @@ mod tests {
         let event = event_from_json(&body!({"user": 25, "item": "a", "type": null}), NOW).unwrap();
         assert_eq!((event.user.as_str(), event.item.as_str(), &*event.kind), ("25", "a", "purchase"));
         assert_eq!((event.value, event.timestamp_ms, event.id, event.recommendation_id), (1.0, Some(NOW), None, None));
+    }
+
+    #[test]
+    fn a_line_of_a_file_without_a_time_stays_without_one() {
+        let id = ImportedEvent { content: "abc", line: 7, place: 2 }.id();
+        assert_eq!(ImportedEvent::from_id(&id), Some(ImportedEvent { content: "abc", line: 7, place: 2 }));
+        let event = event_from_json(&body!({"user": 1, "item": 2, "id": id}), NOW).unwrap();
+        assert_eq!(event.timestamp_ms, None);
+        for other in ["import:abc:7", "import:abc:x:0", "import", "7"] {
+            let event = event_from_json(&body!({"user": 1, "item": 2, "id": other}), NOW).unwrap();
+            assert_eq!(event.timestamp_ms, Some(NOW), "{other}");
+        }
     }
 
     #[test]

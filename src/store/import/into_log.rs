@@ -99,7 +99,10 @@ pub fn import(
 ) -> Result<ImportReport, ImportError> {
     let content = content_hash(path, name)?;
     let mut source = Source::open(path, name, format, Times::Checked { now_ms: options.now_ms })?;
-    let mark = log.import_mark(&content)?.unwrap_or_default();
+    let mark = log.import_mark(&content)?;
+    // Without a mark nothing of the file came in any way, and no line has to be looked for.
+    let perhaps_sent = mark.is_some();
+    let mark = mark.unwrap_or_default();
     let done = if mark.complete { u64::MAX } else { mark.lines_done };
     let mut bulk = if mark.complete { None } else { Some(log.bulk_import(&content, options.now_ms)?) };
     let (mut report, mut pending_from) = (ImportReport::default(), 0);
@@ -127,8 +130,9 @@ pub fn import(
         last_line = last_line.max(line);
         match &mut bulk {
             Some(bulk) if line > done => {
-                for event in &events {
-                    if bulk.push(event)? {
+                for (place, event) in events.iter().enumerate() {
+                    let sent = perhaps_sent && event.id.is_none() && bulk.was_sent(line, place)?;
+                    if !sent && bulk.push(event)? {
                         report.accepted += 1;
                     } else {
                         report.duplicates += 1;

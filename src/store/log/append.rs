@@ -5,12 +5,12 @@ use std::sync::atomic::Ordering;
 
 use fjall::OwnedWriteBatch;
 
-use super::batch::EventBatch;
+use super::batch::{EventBatch, ImportMark};
 use super::error::LogError;
 use super::record::{Appended, Change, LogRecord, Outcome};
 use super::tables::{ItemRow, id_key, number, offset_key};
 use super::{EventLog, codec};
-use crate::model::event::Event;
+use crate::model::event::{Event, ImportedEvent};
 
 impl EventLog {
     /// Writes what is new of a batch in one durable step and says what became of each event. A batch with nothing new but
@@ -58,12 +58,15 @@ impl EventLog {
         }
         let mut reached: HashMap<usize, i64> = HashMap::new();
         let mut ids = HashSet::new();
+        let mut imported = HashMap::new();
         let mut next = next;
         let mut outcomes = Vec::with_capacity(batch.events.len());
         for (place, event) in batch.events.iter().enumerate() {
             let known = self.known_offset(batch, place, &mut reached)?;
             let outcome = if known {
                 Outcome::KnownOffset
+            } else if self.known_line(event, &mut imported)? {
+                Outcome::KnownLine
             } else if event.id.as_deref().map_or(Ok(false), |id| self.known_id(id, batch.arrival_ms, &mut ids))? {
                 Outcome::KnownId
             } else {
@@ -96,6 +99,19 @@ impl EventLog {
         Ok(position.offset < next)
     }
 
+    /// Whether the event is of a line of a file that was imported on this machine.
+    fn known_line<'a>(
+        &self,
+        event: &'a Event,
+        marks: &mut HashMap<&'a str, Option<ImportMark>>,
+    ) -> Result<bool, LogError> {
+        let Some(imported) = event.id.as_deref().and_then(ImportedEvent::from_id) else { return Ok(false) };
+        if !marks.contains_key(imported.content) {
+            marks.insert(imported.content, self.import_mark(imported.content)?);
+        }
+        Ok(marks.get(imported.content).is_some_and(|mark| mark.as_ref().is_some_and(|m| m.covers_line(imported.line))))
+    }
+
     /// Whether an event with this id came in within the window, or earlier in this batch.
     pub(super) fn known_id(&self, id: &str, now_ms: i64, batch: &mut HashSet<[u8; 16]>) -> Result<bool, LogError> {
         let key = id_key(id);
@@ -118,8 +134,13 @@ impl EventLog {
         let first = last + 1 - appended.records.len() as u64;
         let row = codec::encode(last, batch.arrival_ms, events(appended)).map_err(LogError::Batch)?;
         write.insert(&self.tables.tail, codec::key(first), row);
+        let mut sent = HashSet::new();
         for id in events(appended).filter_map(|event| event.id.as_deref()) {
             write.insert(&self.tables.ids, id_key(id), batch.arrival_ms.to_le_bytes());
+            sent.extend(ImportedEvent::from_id(id).map(|imported| imported.content));
+        }
+        for content in sent {
+            self.note_sent(write, content)?;
         }
         for LogRecord { seq, change } in &appended.records {
             match change {
@@ -132,6 +153,17 @@ impl EventLog {
                 Change::Erased { user } => write.insert(&self.tables.erased, user.as_str(), seq.to_le_bytes()),
             }
         }
+        Ok(())
+    }
+
+    /// Leaves a mark of no line, so that an import of the same file on this machine looks for what was sent of it.
+    fn note_sent(&self, write: &mut OwnedWriteBatch, content: &str) -> Result<(), LogError> {
+        if self.import_mark(content)?.is_some() {
+            return Ok(());
+        }
+        let mark = ImportMark { content: content.to_owned(), ..ImportMark::default() };
+        let json = serde_json::to_vec(&mark).map_err(|e| LogError::Batch(e.to_string()))?;
+        write.insert(&self.tables.imports, content.as_bytes(), json);
         Ok(())
     }
 

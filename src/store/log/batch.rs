@@ -61,6 +61,12 @@ pub struct ImportMark {
 }
 
 impl ImportMark {
+    /// Whether the events of a line are in the log.
+    #[must_use]
+    pub const fn covers_line(&self, line: u64) -> bool {
+        self.complete || line <= self.lines_done
+    }
+
     /// Whether this mark says that everything up to `other` is in the log.
     #[must_use]
     pub const fn covers(&self, other: &Self) -> bool {

@@ -11,7 +11,7 @@ use super::list::Segment;
 use super::segment::SegmentWriter;
 use super::tables::id_key;
 use super::{EventLog, Writer};
-use crate::model::event::Event;
+use crate::model::event::{Event, ImportedEvent};
 
 /// An import under way: events go in by [`BulkImport::push`] and belong to the log from [`BulkImport::commit`] on. Dropped
 /// without a commit, what was pushed since the last one is gone. Appends wait until it is dropped.
@@ -68,6 +68,15 @@ impl BulkImport<'_> {
         open.segment.push(open.next, self.arrival_ms, event)?;
         open.next += 1;
         Ok(true)
+    }
+
+    /// Whether the event of the file's line was sent to the service within the window.
+    ///
+    /// # Errors
+    /// A failed look-up of the id.
+    pub fn was_sent(&self, line: u64, place: usize) -> Result<bool, LogError> {
+        let id = ImportedEvent { content: &self.content, line, place }.id();
+        self.log.known_id(&id, self.arrival_ms, &mut HashSet::new())
     }
 
     /// Events pushed since the last commit.

@@ -4,7 +4,9 @@ use std::fmt::Write;
 use std::ops::ControlFlow;
 
 use super::*;
-use crate::store::import::{ImportError, ImportOptions, ImportReport, import};
+use crate::model::event::{Event, ImportedEvent};
+use crate::store::import::{ImportError, ImportOptions, ImportReport, content_hash, import};
+use crate::store::log::batch::EventBatch;
 use crate::store::log::{Change, EventLog, LogOptions};
 
 fn log(dir: &Path) -> EventLog {
@@ -135,4 +137,31 @@ fn what_was_in_the_tail_stays_before_an_import() {
     run(&opened, &file(dir.path(), "e.csv", lines(0, 3)), ImportOptions::new(NOW)).unwrap();
     opened.append(&tail).unwrap();
     assert_eq!(items(&opened), [numbers(500, 503), numbers(0, 3), numbers(500, 503)].concat());
+}
+
+#[test]
+fn a_file_is_known_whichever_way_it_comes_a_second_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = file(dir.path(), "e.csv", lines(0, 10));
+    let content = content_hash(&path, "e.csv").unwrap();
+    let sent = |n: usize| Event {
+        user: "u".parse().unwrap(),
+        item: n.to_string().parse().unwrap(),
+        kind: "purchase".into(),
+        value: 1.0,
+        timestamp_ms: None,
+        id: Some(ImportedEvent { content: &content, line: n as u64 + 2, place: 0 }.id().into()),
+        recommendation_id: None,
+    };
+    let send = |log: &EventLog, numbers: std::ops::Range<usize>| {
+        let batch = EventBatch { events: numbers.map(sent).collect(), arrival_ms: NOW, ..EventBatch::default() };
+        let appended = log.append(&batch).unwrap();
+        (appended.accepted, appended.duplicates)
+    };
+    let opened = log(&dir.path().join("data"));
+    assert_eq!(send(&opened, 0..4), (4, 0));
+    let report = run(&opened, &path, ImportOptions::new(NOW)).unwrap();
+    assert_eq!((report.accepted, report.duplicates), (6, 4), "what was sent is known to the import");
+    assert_eq!(send(&opened, 2..10), (0, 8), "what was imported is known when it is sent");
+    assert_eq!(items(&opened), numbers(0, 10));
 }
