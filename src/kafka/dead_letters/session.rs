@@ -19,6 +19,9 @@ const ASK: Duration = Duration::from_secs(5);
 /// Longest wait for a record between looks at the time.
 const POLL: Duration = Duration::from_millis(50);
 
+/// Pause before a broker is asked again that was not ready to answer for the group.
+const AGAIN: Duration = Duration::from_millis(100);
+
 /// A time by which something has to be done.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Until(Instant);
@@ -75,7 +78,10 @@ impl Session {
         if wanted.count() == 0 {
             return Ok(Vec::new());
         }
-        let committed = self.consumer.committed_offsets(wanted, until.ask()?).map_err(|error| judge(&error))?;
+        let committed = while_elected(*until, || {
+            let committed = self.consumer.committed_offsets(wanted.clone(), until.ask()?);
+            committed.map_err(|error| Refusal::from(&error))
+        })?;
         let lane = |partition: i32, committed: i64| -> Result<Lane, DeadLettersError> {
             let watermarks = self.consumer.fetch_watermarks(topic, partition, until.ask()?);
             let (low, high) = watermarks.map_err(|error| judge(&error))?;
@@ -161,11 +167,51 @@ impl Session {
                 list.add_partition_offset(&lane.topic, lane.partition, Offset::Offset(next))?;
                 Ok(list)
             });
-        let committed = listed.and_then(|list| match list.count() {
-            0 => Ok(()),
-            _ => self.consumer.commit(&list, CommitMode::Sync),
-        });
-        committed.map_err(|error| judge(&error))
+        let list = listed.map_err(|error| judge(&error))?;
+        if list.count() == 0 {
+            return Ok(());
+        }
+        while_elected(Until::after(ASK), || {
+            self.consumer.commit(&list, CommitMode::Sync).map_err(|error| Refusal::from(&error))
+        })
+    }
+}
+
+/// Why the group's coordinator did not do what was asked.
+struct Refusal {
+    /// Whether the group has no coordinator yet, as on a broker that has just started or moves it.
+    unelected: bool,
+    why: DeadLettersError,
+}
+
+impl From<&KafkaError> for Refusal {
+    fn from(error: &KafkaError) -> Self {
+        let unelected = matches!(
+            error.rdkafka_error_code(),
+            Some(
+                RDKafkaErrorCode::NotCoordinator
+                    | RDKafkaErrorCode::CoordinatorNotAvailable
+                    | RDKafkaErrorCode::CoordinatorLoadInProgress
+            )
+        );
+        Self { unelected, why: judge(error) }
+    }
+}
+
+impl From<DeadLettersError> for Refusal {
+    fn from(why: DeadLettersError) -> Self {
+        Self { unelected: false, why }
+    }
+}
+
+/// Asks the group's coordinator until there is one, or the time is over.
+fn while_elected<T>(until: Until, mut ask: impl FnMut() -> Result<T, Refusal>) -> Result<T, DeadLettersError> {
+    loop {
+        match ask() {
+            Ok(answer) => return Ok(answer),
+            Err(refusal) if refusal.unelected && until.ask().is_ok() => std::thread::sleep(AGAIN),
+            Err(refusal) => return Err(refusal.why),
+        }
     }
 }
 

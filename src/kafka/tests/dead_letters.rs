@@ -194,6 +194,8 @@ async fn progress_past_the_end_is_that_of_a_topic_that_is_gone() {
     let topic = bench.kafka.events_topic.clone();
     bench.make_dead(&topic, 1).await;
     bench.bury(&topic, 0..3).await;
+    // A list waits until the broker has a coordinator for the group.
+    assert_eq!(offsets(&bench.letters().list(9).await.unwrap()), [2, 1, 0]);
     let group = format!("{}-dead-letters", bench.kafka.requests_group);
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(&format!("{topic}.dlq"), 0, Offset::Offset(40)).unwrap();

@@ -155,10 +155,14 @@ async fn missing_topics_are_made_where_the_broker_makes_them() {
     let maker = topics::ensure(&bench.kafka, &bench.broker).unwrap();
     assert!(maker.ended(LONG).await, "it ends once a broker has answered, also with a refusal");
     if bench.real() {
-        let metadata = bench.admin().inner().fetch_metadata(None, Duration::from_secs(10)).unwrap();
-        let there: Vec<&str> = metadata.topics().iter().map(rdkafka::metadata::MetadataTopic::name).collect();
+        let admin = bench.admin();
+        // A broker learns of a topic a little after the controller has made it.
         for name in topics::names(&bench.kafka) {
-            assert!(there.contains(&name.as_str()), "{name}");
+            until(&name, || {
+                let metadata = admin.inner().fetch_metadata(None, Duration::from_secs(10)).unwrap();
+                metadata.topics().iter().any(|topic| topic.name() == name)
+            })
+            .await;
         }
     }
 }
