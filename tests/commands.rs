@@ -1,5 +1,7 @@
 //! The commands that work on files and on a stopped service's folder, run as a user runs them.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says what broke by panicking")]
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
