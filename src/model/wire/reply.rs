@@ -87,7 +87,7 @@ impl RecommendationBody {
             user: answer.user,
             model: answer.model.map(|model| ModelBody::new(model, now_ms)),
             items: answer.items.into_iter().map(ItemBody::from).collect(),
-            execution: execution_ms,
+            execution: rounded(execution_ms),
             next: (answer.more && page <= MAX_SKIP).then(|| next_token(page)),
         }
     }
@@ -120,7 +120,7 @@ impl ScoreBody {
         let predictions = scores.scores.iter().copied().chain(std::iter::repeat(None));
         let products =
             products.into_iter().zip(predictions).map(|(product, prediction)| PredictionBody { product, prediction });
-        Self { model, execution: execution_ms, products: products.collect() }
+        Self { model, execution: rounded(execution_ms), products: products.collect() }
     }
 }
 
@@ -163,6 +163,11 @@ fn is_hex(text: &str, digits: usize) -> bool {
 
 fn rfc3339(ms: i64) -> Option<String> {
     DateTime::from_timestamp_millis(ms).map(|time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+}
+
+/// Milliseconds to the microsecond, without the digits that a clock does not measure.
+fn rounded(ms: f64) -> f64 {
+    (ms * 1e3).round() / 1e3
 }
 
 #[cfg(test)]
