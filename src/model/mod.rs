@@ -15,6 +15,7 @@ pub mod histories;
 pub mod ids;
 pub mod interactions;
 pub mod item;
+pub mod kernels;
 pub mod manifest;
 pub mod recommender;
 pub mod run;

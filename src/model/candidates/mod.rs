@@ -4,6 +4,7 @@ mod cooccurrence;
 mod decayed;
 mod ease;
 mod history;
+pub mod ials;
 mod item_knn;
 mod neural_cf;
 mod options;
@@ -24,6 +25,7 @@ use super::recommender::{Fitted, Recipe, RecipeSpec, Recommender};
 use super::training::job::{FitError, Job};
 use decayed::DecayedPopular;
 use ease::Ease;
+use ials::Ials;
 use item_knn::ItemKnn;
 use neural_cf::NeuralCf;
 use popularity::{Popular, RecentPopular};
@@ -31,8 +33,8 @@ use popularity::{Popular, RecentPopular};
 pub use options::{CandidateOptions, specs};
 
 /// The kinds that this build knows.
-pub const KINDS: [&str; 6] =
-    [popularity::POPULAR, popularity::RECENT, decayed::KIND, item_knn::KIND, ease::KIND, neural_cf::KIND];
+pub const KINDS: [&str; 7] =
+    [popularity::POPULAR, popularity::RECENT, decayed::KIND, item_knn::KIND, ease::KIND, ials::KIND, neural_cf::KIND];
 
 /// A recipe read from JSON, with the ranges that serde cannot see.
 trait Settings: DeserializeOwned {
@@ -53,6 +55,7 @@ pub fn recipe(spec: &RecipeSpec) -> Result<Box<dyn Recipe>, ArtifactError> {
         decayed::KIND => Box::new(read::<DecayedPopular>(spec)?),
         item_knn::KIND => Box::new(read::<ItemKnn>(spec)?),
         ease::KIND => Box::new(read::<Ease>(spec)?),
+        ials::KIND => Box::new(read::<Ials>(spec)?),
         neural_cf::KIND => Box::new(read::<NeuralCf>(spec)?),
         other => return Err(unknown(other)),
     })
@@ -70,6 +73,7 @@ pub fn load(spec: &RecipeSpec, tensors: Tensors) -> Result<Box<dyn Recommender>,
         decayed::KIND => popularity::load(decayed::KIND, tensors),
         item_knn::KIND => item_knn::load(tensors),
         ease::KIND => ease::load(tensors),
+        ials::KIND => ials::load(spec, tensors),
         neural_cf::KIND => neural_cf::load(tensors),
         other => Err(unknown(other)),
     }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{decayed, ease, item_knn, neural_cf, popularity, unknown};
+use super::{decayed, ease, ials, item_knn, neural_cf, popularity, unknown};
 use crate::model::artifact::ArtifactError;
 use crate::model::recommender::RecipeSpec;
 
@@ -44,6 +44,7 @@ pub fn specs(options: &CandidateOptions) -> Result<Vec<RecipeSpec>, ArtifactErro
                 .iter()
                 .map(|&lambda| json!({ "lambda": plain(lambda), "max_items": options.ease_max_items }))
                 .collect(),
+            ials::KIND => ials::Ials::tried().iter().map(|recipe| json!(recipe)).collect(),
             neural_cf::KIND => vec![json!({
                 "epochs": options.neural_epochs,
                 "batch": options.neural_batch,
@@ -100,7 +101,7 @@ mod tests {
     fn what_is_wrong_is_named() {
         let said =
             |kind: &str, settings| recipe(&RecipeSpec { kind: kind.into(), settings }).err().unwrap().to_string();
-        insta::assert_snapshot!(specs(&options(&["easy"])).err().unwrap(), @"unknown kind of model easy; the kinds are popular, recent-popular, decayed-popular, item-knn, ease, neural-cf");
+        insta::assert_snapshot!(specs(&options(&["easy"])).err().unwrap(), @"unknown kind of model easy; the kinds are popular, recent-popular, decayed-popular, item-knn, ease, ials, neural-cf");
         insta::assert_snapshot!(said("popular", json!({ "lambda": 1 })), @"settings of kind popular: unknown field `lambda`, there are no fields");
         insta::assert_snapshot!(said("ease", json!({ "lambda": 0.0, "max_items": 10 })), @"settings of kind ease: lambda must be above 0");
         insta::assert_snapshot!(said("ease", json!({ "max_items": 10 })), @"settings of kind ease: missing field `lambda`");

@@ -42,6 +42,7 @@ fn every_kind() -> Vec<RecipeSpec> {
         spec("decayed-popular", json!({ "half_life_days": 0.001 })),
         spec("item-knn", json!({ "neighbours": 3, "shrinkage": 0.0 })),
         spec("ease", json!({ "lambda": 0.5, "max_items": 100 })),
+        spec("ials", json!({ "factors": 5, "iterations": 3, "weight_power": 0.5 })),
         spec("neural-cf", json!({ "epochs": 2, "batch": 16, "learning_rate": 0.05, "held_out": 0.2 })),
     ]
 }
@@ -119,7 +120,11 @@ proptest! {
 fn the_smallest_data_is_fitted_or_refused() {
     assert!(all_kinds_hold(&dataset(&[(0, 0, 1.0, 5)])).is_empty(), "one user, one item");
     assert!(all_kinds_hold(&dataset(&[(0, 0, 1.0, 5), (1, 0, 1.0, 5), (2, 0, 3.0, 5)])).is_empty(), "one item");
-    assert_eq!(all_kinds_hold(&dataset(&[(0, 0, -1.0, 5), (1, 1, 0.0, 5)])), ["neural-cf"], "nothing but dislikes");
+    assert_eq!(
+        all_kinds_hold(&dataset(&[(0, 0, -1.0, 5), (1, 1, 0.0, 5)])),
+        ["ials", "neural-cf"],
+        "nothing but dislikes"
+    );
     let empty = dataset(&[]);
     for spec in every_kind() {
         let refused = fit(&*recipe(&spec).unwrap(), &empty, None, &Job::quiet(1)).err().unwrap();

@@ -1,0 +1,157 @@
+//! `ials`: alternating least squares on implicit feedback, after Rendle et al., "Revisiting the Performance of iALS on
+//! Item Recommendation Benchmarks" (2021): a weight for what was not taken, and regularisation that grows with how often a
+//! user or item occurs.
+//!
+//! Rows are solved by a few steps of conjugate gradients (Takács et al. 2011), each in time linear in the row's pairs. There
+//! is no user table: a user's factors come from the history when they are asked for. Dislikes are no positives; at fold-in
+//! they pull an item's score to -1. Time and memory grow with the pairs and with the factors of both sides.
+
+mod factors;
+mod model;
+mod positives;
+#[cfg(test)]
+mod tests;
+mod training;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Settings, read};
+use crate::model::artifact::{ArtifactError, Tensors};
+use crate::model::dataset::Dataset;
+use crate::model::kernels::Simd;
+use crate::model::recommender::{Fitted, Recipe, RecipeSpec, Recommender};
+use crate::model::training::job::{FitError, Job};
+use crate::model::training::pool;
+
+pub use factors::{Factors, Row};
+pub use positives::{Positives, Rows};
+pub use training::{Alternation, drawn};
+
+/// The kind's name.
+pub const KIND: &str = "ials";
+
+/// Where this share of the items begin with a parent's factors, the warm start's iterations are enough.
+const WARM_SHARE: f64 = 0.8;
+
+/// The recipe.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ials {
+    /// Factors per user and item, 1 to 1,024.
+    pub factors: usize,
+    /// α₀: the weight of every pair as one that was not taken, beside 1 of a usual positive; above 0.
+    pub unobserved: f64,
+    /// λ: the regularisation; above 0.
+    pub regularization: f64,
+    /// ν: how regularisation grows with the pairs of a user or item, 0 (not at all) to 1 (in proportion).
+    pub nu: f64,
+    /// ρ: how a positive's confidence grows with its weight, 0 (not at all) to 1 (in proportion, within bounds).
+    pub weight_power: f64,
+    /// Passes over users and items, 1 to 1,000.
+    pub iterations: usize,
+    /// Passes where a parent's factors are at hand, 1 to 1,000.
+    pub warm_iterations: usize,
+}
+
+impl Default for Ials {
+    fn default() -> Self {
+        Self {
+            factors: 128,
+            unobserved: 1.0,
+            regularization: 0.002,
+            nu: 1.0,
+            weight_power: 0.0,
+            iterations: 12,
+            warm_iterations: 3,
+        }
+    }
+}
+
+impl Settings for Ials {
+    fn check(&self) -> Result<(), String> {
+        if !(1..=1_024).contains(&self.factors) {
+            return Err("factors must be from 1 to 1024".into());
+        }
+        for (name, value) in [("unobserved", self.unobserved), ("regularization", self.regularization)] {
+            if !(1e-6..=1e6).contains(&value) {
+                return Err(format!("{name} must be from 0.000001 to 1000000"));
+            }
+        }
+        for (name, value) in [("nu", self.nu), ("weight_power", self.weight_power)] {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(format!("{name} must be from 0 to 1"));
+            }
+        }
+        for (name, value) in [("iterations", self.iterations), ("warm_iterations", self.warm_iterations)] {
+            if !(1..=1_000).contains(&value) {
+                return Err(format!("{name} must be from 1 to 1000"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Ials {
+    /// What a run tries.
+    #[must_use]
+    pub fn tried() -> Vec<Self> {
+        let with =
+            |factors, unobserved, regularization| Self { factors, unobserved, regularization, ..Self::default() };
+        vec![with(128, 1.0, 0.002), with(64, 1.0, 0.01), with(64, 0.1, 0.006)]
+    }
+
+    /// How much a pair of `weight` counts beside one whose weight is in the `middle` of all: an eighth to eightfold.
+    #[must_use]
+    pub fn confidence(&self, weight: f32, middle: f32) -> f32 {
+        (weight.abs() / middle).powf(self.weight_power as f32).clamp(0.125, 8.0)
+    }
+
+    /// The least-squares problem of a user or item with these pairs, `others` rows being on the other side.
+    #[must_use]
+    pub fn row<'a>(&self, columns: &'a [u32], weights: &'a [f32], others: usize) -> Row<'a> {
+        let frequency = columns.len() as f64 + self.unobserved * others as f64;
+        let ridge = (self.regularization * frequency.powf(self.nu)) as f32;
+        Row { columns, weights, unobserved: self.unobserved as f32, ridge }
+    }
+}
+
+impl Recipe for Ials {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn settings(&self) -> serde_json::Value {
+        serde_json::json!(self)
+    }
+
+    fn fit(&self, data: &Dataset, parent: Option<&Fitted>, job: &Job) -> Result<Box<dyn Recommender>, FitError> {
+        let confidence = |weight, middle| self.confidence(weight, middle);
+        let Some(positives) = Positives::new(data, confidence) else {
+            return Err(FitError::Unsuited("no user took anything: there are only dislikes to train on".into()));
+        };
+        let mut table = drawn(data.items(), self.factors, job.seed);
+        let inherited = match parent {
+            Some(parent) => training::inherit(&mut table, self.factors, &data.item_ids, parent)?,
+            None => 0,
+        };
+        let warm = inherited as f64 >= WARM_SHARE * data.items() as f64;
+        let iterations = if warm { self.warm_iterations } else { self.iterations };
+        let items = pool::within(job.threads, || {
+            let mut alternation = Alternation::new(self, &positives, Simd::widest(), table);
+            for iteration in 1..=iterations {
+                alternation.step(job)?;
+                job.progress(iteration as f32 / iterations as f32);
+            }
+            Ok::<_, FitError>(alternation.items)
+        })??;
+        if !items.table().iter().all(|value| value.is_finite()) {
+            return Err(FitError::NotFinite("a factor of ials".into()));
+        }
+        Ok(Box::new(model::IalsModel::new(self.clone(), items, positives.middle)))
+    }
+}
+
+/// Reads back the items' factors.
+pub fn load(spec: &RecipeSpec, tensors: Tensors) -> Result<Box<dyn Recommender>, ArtifactError> {
+    model::load(read(spec)?, tensors)
+}

@@ -1,0 +1,111 @@
+//! The fitted model: items' factors, and a user's from the history at the time of the question.
+
+#![expect(clippy::indexing_slicing, reason = "items are dense indices of the model")]
+
+use super::factors::{Factors, Limit, Work};
+use super::{Ials, KIND};
+use crate::model::artifact::{ArtifactError, Tensors};
+use crate::model::candidates::history::joined;
+use crate::model::candidates::{length, shape, sizes};
+use crate::model::kernels::{Simd, padded};
+use crate::model::recommender::{Recommender, Taste};
+
+/// A user begins at 0 and is wanted at once: more steps than an iteration of the fit takes, to a thousandth of the residual.
+const FOLD_IN: Limit = Limit { steps: 32, tolerance: 1e-3 };
+
+/// The items' factors with what fold-in needs.
+pub struct IalsModel {
+    recipe: Ials,
+    items: Factors,
+    /// The length of each item's factors.
+    lengths: Vec<f32>,
+    /// The weight of the pair in the middle, see [`Ials::confidence`].
+    middle: f32,
+}
+
+impl IalsModel {
+    pub fn new(recipe: Ials, items: Factors, middle: f32) -> Self {
+        let lengths = (0..items.rows()).map(|item| items.dot(items.row(item), items.row(item)).sqrt()).collect();
+        Self { recipe, items, lengths, middle }
+    }
+
+    /// The factors of somebody with that history; none where it names nothing liked that the model knows.
+    fn user(&self, taste: &Taste<'_>) -> Option<Vec<f32>> {
+        let (columns, weights): (Vec<u32>, Vec<f32>) = joined(taste.history, self.items.rows())
+            .into_iter()
+            .filter(|&(item, _)| self.lengths[item as usize] > 0.0)
+            .map(|(item, weight)| (item, weight.signum() * self.recipe.confidence(weight, self.middle)))
+            .unzip();
+        if !weights.iter().any(|&weight| weight > 0.0) {
+            return None;
+        }
+        let mut user = vec![0.0; padded(self.recipe.factors)];
+        let row = self.recipe.row(&columns, &weights, self.items.rows());
+        self.items.solve(row, FOLD_IN, &mut user, &mut Work::default());
+        user.iter().all(|value| value.is_finite()).then_some(user)
+    }
+}
+
+/// Reads back the items' factors.
+pub fn load(recipe: Ials, mut tensors: Tensors) -> Result<Box<dyn Recommender>, ArtifactError> {
+    let [rows, factors] = sizes(&tensors, "items")?;
+    if factors != recipe.factors {
+        return Err(shape("items", format!("it has {factors} factors, the settings say {}", recipe.factors)));
+    }
+    let (packed, width) = (tensors.take_f32("items", &[rows, factors])?, padded(factors));
+    let middles = length(&tensors, "middle")?;
+    let middle = match tensors.take_f32("middle", &[middles])?[..] {
+        [middle] if middle > 0.0 => middle,
+        _ => return Err(shape("middle", "it is not one weight above 0".into())),
+    };
+    let mut table = vec![0.0; rows * width];
+    for (row, values) in table.chunks_exact_mut(width).zip(packed.chunks_exact(factors)) {
+        row[..factors].copy_from_slice(values);
+    }
+    Ok(Box::new(IalsModel::new(recipe, Factors::new(Simd::widest(), width, table), middle)))
+}
+
+impl Recommender for IalsModel {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn items(&self) -> usize {
+        self.items.rows()
+    }
+
+    fn score_all(&self, taste: &Taste<'_>, out: &mut [f32]) -> bool {
+        let Some(user) = self.user(taste) else { return false };
+        self.items.dots(&user, out);
+        true
+    }
+
+    fn score_some(&self, taste: &Taste<'_>, items: &[u32], out: &mut [f32]) -> bool {
+        let Some(user) = self.user(taste) else { return false };
+        for (score, &item) in out.iter_mut().zip(items) {
+            *score = self.items.dot(self.items.row(item as usize), &user);
+        }
+        true
+    }
+
+    fn similar(&self, item: u32, out: &mut [f32]) -> bool {
+        let item = item as usize;
+        self.items.dots(self.items.row(item), out);
+        for (score, length) in out.iter_mut().zip(&self.lengths) {
+            let both = length * self.lengths[item];
+            *score = if both > 0.0 { *score / both } else { 0.0 };
+        }
+        true
+    }
+
+    fn save(&self) -> Result<Tensors, ArtifactError> {
+        let factors = self.recipe.factors;
+        let rows = self.items.table().chunks_exact(padded(factors));
+        let packed = rows.flat_map(|row| row[..factors].iter().copied()).collect();
+        Ok(Tensors::default().with_f32("items", &[self.items.rows(), factors], packed).with_f32(
+            "middle",
+            &[1],
+            vec![self.middle],
+        ))
+    }
+}
