@@ -169,7 +169,7 @@ impl Recommending {
         let entries = self.catalogue.entries();
         let named = |listed: &Listed| {
             let id = entries.get(listed.item.at())?.id.clone();
-            Some(Recommended { id, score: listed.score, source: listed.source, reason: None })
+            Some(Recommended { id, score: listed.score, source: listed.source, reason: None, parts: Vec::new() })
         };
         list.iter().filter_map(named).collect()
     }
