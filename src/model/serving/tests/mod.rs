@@ -3,6 +3,7 @@
 mod laws;
 mod lists;
 mod lookups;
+mod prequential;
 
 use std::sync::Arc;
 
@@ -130,6 +131,7 @@ impl Shop {
             default_weight: 1.0,
             history: 5,
             generation_ms: 60_000,
+            prequential: 0.0,
         };
         let catalogue = Arc::new(Catalogue::new(3 * DAY));
         Self(Recommending::new(Arc::default(), catalogue, Arc::new(ArcSwapOption::empty()), rules))
