@@ -48,6 +48,16 @@ deny:
 features:
     cargo check --no-default-features --features ndarray
 
+# The Python environment of `bench/`.
+bench-tools:
+    test -x "${OUZEL_TOOLS:-.tools}/bench/bin/python" || python3 -m venv "${OUZEL_TOOLS:-.tools}/bench"
+    "${OUZEL_TOOLS:-.tools}/bench/bin/pip" install --quiet --disable-pip-version-check -r bench/requirements.txt
+
+# Whether the figures of `ouzel evaluate` are those of an independent implementation, on a generated file and on `files`.
+check-metrics *files: bench-tools
+    cargo build
+    "${OUZEL_TOOLS:-.tools}/bench/bin/python" bench/metrics.py "${CARGO_TARGET_DIR:-target}/debug/ouzel" {{ files }}
+
 # The shell scripts.
 shell:
     shellcheck .ci/run scripts/*

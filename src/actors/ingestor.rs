@@ -22,7 +22,8 @@ use super::supervision::{ExitGuard, answers_pings};
 use crate::model::clock::Clock;
 use crate::model::histories::TooManyTypes;
 use crate::model::ids::UserId;
-use crate::store::log::{EventLog, LogError, Outcome};
+use crate::model::serving::recommend::Recommending;
+use crate::store::log::{Change, EventLog, LogError, Outcome};
 
 /// How long a caller waits for its batch to be durable.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -37,6 +38,8 @@ pub struct IngestParts {
     pub log: Arc<EventLog>,
     /// Histories and catalogue.
     pub memory: Memory,
+    /// What the live version would have recommended is asked just before an event is learnt.
+    pub recommending: Arc<Recommending>,
     /// The queue.
     pub queue: SharedQueue,
     /// The clock.
@@ -116,6 +119,9 @@ impl Ingestor {
         fail::fail_point!("ingestor.after_append");
         let mut erased = 0;
         for record in &appended.records {
+            if let Change::Event { event, .. } = &record.change {
+                self.parts.recommending.meet(event, batch.arrival_ms);
+            }
             erased += self.parts.memory.apply(record);
             fail::fail_point!("ingestor.between_records");
         }

@@ -23,6 +23,7 @@ use crate::model::ids::Version;
 use crate::model::manifest::{ARTIFACT_FORMAT, CandidateFigures, DataRange, GateVerdict, Manifest};
 use crate::model::run::RunStatus;
 use crate::model::serving::live::LiveModel;
+use crate::model::serving::prequential::Prequential;
 use crate::model::training::job::{FitError, Job, Report};
 use crate::model::training::pipeline::{self, Outcome, Plan};
 
@@ -37,6 +38,8 @@ pub struct JobParts {
     pub registry: RegistryHandle,
     /// The model that answers, and whether the alias was read.
     pub live: Arc<ArcSwapOption<LiveModel>>,
+    /// What the versions were worth on events as they came.
+    pub prequential: Arc<Prequential>,
     /// Becomes true once the alias was read.
     pub alias_read: Arc<AtomicBool>,
     /// The clock.
@@ -201,11 +204,12 @@ fn perform(run: &str, parts: &JobParts, job: &Job) -> RunFinished {
     let live_recipe = live.as_ref().map(|live| &live.manifest.recipe);
     let parent = live.as_ref().map(|live| &live.fitted);
     fail::fail_point!("job.train");
-    let outcome = match pipeline::train(&snapshot.rows, &parts.plan, live_recipe, parent, job) {
+    let mut outcome = match pipeline::train(&snapshot.rows, &parts.plan, live_recipe, parent, job) {
         Ok(outcome) => outcome,
         Err(FitError::Cancelled) => return failed(run, RunStatus::Cancelled, FitError::Cancelled.to_string()),
         Err(error) => return failed(run, RunStatus::Failed, error.to_string()),
     };
+    outcome.candidates.extend(live.as_ref().and_then(|live| parts.prequential.beside(live)));
     let mut finished = RunFinished {
         run: run.to_owned(),
         status: RunStatus::Refused,

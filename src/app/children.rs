@@ -74,6 +74,7 @@ fn ingestor(parts: &Parts) -> Box<dyn Factory> {
     let ingest = IngestParts {
         log: parts.log.clone(),
         memory: parts.memory.clone(),
+        recommending: parts.recommending.clone(),
         queue: parts.queue.clone(),
         clock: parts.clock.clone(),
         batch: parts.settings.ingest.batch,
@@ -112,6 +113,7 @@ fn trainer_factory(
         ingest: parts.ingest.clone(),
         registry,
         live: parts.recommending.live.clone(),
+        prequential: parts.recommending.prequential.clone(),
         alias_read,
         clock: parts.clock.clone(),
         watched: Watched::new(&settings.storage, parts.log.clone(), parts.clock.clone()),

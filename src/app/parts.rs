@@ -93,5 +93,6 @@ pub fn rules(settings: &Settings) -> ListRules {
         default_weight: settings.ingest.default_weight,
         history: settings.serving.history,
         generation_ms: settings.serving.generation.millis_i64(),
+        prequential: settings.serving.prequential,
     }
 }

@@ -1,6 +1,9 @@
 //! `ouzel evaluate`: what models are worth on a file.
 
+use std::fs::File;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
@@ -15,6 +18,7 @@ use crate::model::candidates::{self, CandidateOptions};
 use crate::model::evaluation::compare::{EvaluationOptions, evaluate};
 use crate::model::evaluation::filters::Filters;
 use crate::model::evaluation::given::Negatives;
+use crate::model::evaluation::lists::ListWriter;
 use crate::model::evaluation::split::Protocol;
 use crate::model::ids::{ItemId, UserId};
 use crate::model::interactions::Interactions;
@@ -69,6 +73,10 @@ pub struct EvaluateArgs {
     /// The kinds of model, joined by commas; default stands for what a run would train and choose from.
     #[arg(long, value_name = "KINDS", value_delimiter = ',', default_value = "default")]
     pub models: Vec<String>,
+
+    /// Writes the ranked lists and held-out items behind the figures to this file, a line of JSON for each model and user.
+    #[arg(long, value_name = "FILE")]
+    pub lists: Option<PathBuf>,
 
     /// Prints JSON instead of a table.
     #[arg(long)]
@@ -132,6 +140,7 @@ fn evaluate_file(
     let rows = load(&args.file, args.format, settings, context)?;
     let test = args.test.as_deref().map(|file| load(file, args.format, settings, context)).transpose()?;
     let negatives = args.negatives.as_deref().map(read_negatives).transpose()?;
+    let lists = args.lists.as_deref().map(list_writer).transpose()?;
     let plan = offline::run_plan(settings)?;
     let options = EvaluationOptions {
         protocol: match split {
@@ -145,17 +154,26 @@ fn evaluate_file(
         negatives: negatives.as_deref(),
         specs: candidates::specs(&CandidateOptions { kinds: kinds.to_vec(), ..options_of(settings) })?,
         metric: plan.metric,
+        lists: lists.clone(),
     };
     let watched = Watched::new(settings);
     let report = evaluate(&rows, &options, &watched.job);
     watched.end();
     let report = report?;
+    if let (Some(lists), Some(path)) = (lists, &args.lists) {
+        lists.finish().with_context(|| format!("{} cannot be written", path.display()))?;
+    }
     if args.json {
         writeln!(context.out, "{:#}", report.json())?;
     } else {
         write!(context.out, "{}", report.table())?;
     }
     Ok(())
+}
+
+fn list_writer(path: &Path) -> anyhow::Result<Arc<ListWriter>> {
+    let file = File::create(path).with_context(|| format!("{} cannot be written", path.display()))?;
+    Ok(Arc::new(ListWriter::new(Box::new(BufWriter::new(file)))))
 }
 
 /// Reads a file of events, a folder's or S3's, and tells its bad lines.

@@ -12,6 +12,7 @@ use super::service::Service;
 use super::times;
 use crate::actors::messages::ActorStatus;
 use crate::model::ids::Version;
+use crate::model::serving::prequential::PrequentialBody;
 use crate::model::serving::stats::StatsBody;
 
 /// How long the registry may take to say what versions there are.
@@ -25,6 +26,8 @@ pub struct StateView {
     pub stats: StatsBody,
     /// The version that answers; null before the first.
     pub live: Option<LiveView>,
+    /// What the live version was worth on events as they came; null before the first was looked up.
+    pub prequential: Option<PrequentialBody>,
     /// The versions there are.
     pub versions: VersionNumbers,
     /// The events taken in.
@@ -112,6 +115,7 @@ pub async fn view(service: &Service) -> StateView {
     };
     StateView {
         stats: service.parts.stats.body(live.as_deref(), now_ms),
+        prequential: live.as_ref().and_then(|live| recommending.prequential.of(live.version())),
         live: live.map(|live| LiveView {
             version: live.manifest.version.0,
             kind: live.manifest.recipe.kind.clone(),

@@ -41,7 +41,13 @@ pub fn service(change: impl FnOnce(&mut Settings)) -> web::Data<Service> {
         Arc::new(Histories::default()),
         Arc::new(Catalogue::new(1000)),
         Arc::new(ArcSwapOption::empty()),
-        ListRules::default(),
+        ListRules {
+            seen_types: settings.serving.seen_types.clone(),
+            default_weight: settings.ingest.default_weight,
+            history: settings.serving.history,
+            generation_ms: settings.serving.generation.millis_i64(),
+            ..ListRules::default()
+        },
     );
     let readiness = Readiness::new();
     readiness.set_loaded();

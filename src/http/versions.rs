@@ -14,6 +14,7 @@ use super::times;
 use crate::actors::messages::VersionList;
 use crate::model::ids::Version;
 use crate::model::manifest::Manifest;
+use crate::model::serving::prequential::{Prequential, PrequentialBody};
 
 /// One version: its manifest and where it stands.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
@@ -26,6 +27,9 @@ pub struct VersionView {
     pub kind: String,
     /// When it was made, RFC 3339.
     pub created: Option<String>,
+    /// What it was worth on events as they came while it was live; absent where none was looked up since the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prequential: Option<PrequentialBody>,
     /// The manifest: recipe, run, parent, data, candidates with figures, gate, files.
     #[serde(flatten)]
     #[schema(value_type = Object)]
@@ -46,8 +50,13 @@ pub struct VersionsView {
 }
 
 impl VersionView {
-    fn new(manifest: Arc<Manifest>, live: Option<Version>, previous: Option<Version>) -> Self {
+    fn new(
+        manifest: Arc<Manifest>,
+        (live, previous): (Option<Version>, Option<Version>),
+        prequential: &Prequential,
+    ) -> Self {
         Self {
+            prequential: prequential.of(manifest.version),
             live: live == Some(manifest.version),
             previous: previous == Some(manifest.version),
             kind: manifest.recipe.kind.clone(),
@@ -57,11 +66,11 @@ impl VersionView {
     }
 }
 
-impl From<VersionList> for VersionsView {
-    fn from(list: VersionList) -> Self {
-        let (live, previous) = (list.live, list.previous);
-        let versions = list.versions.into_iter().map(|manifest| VersionView::new(manifest, live, previous)).collect();
-        Self { live, previous, versions }
+impl VersionsView {
+    fn new(list: VersionList, prequential: &Prequential) -> Self {
+        let aliases = (list.live, list.previous);
+        let view = |manifest| VersionView::new(manifest, aliases, prequential);
+        Self { live: list.live, previous: list.previous, versions: list.versions.into_iter().map(view).collect() }
     }
 }
 
@@ -71,7 +80,7 @@ impl From<VersionList> for VersionsView {
 pub async fn list(service: web::Data<Service>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     Params::read(request.query_string(), &[])?;
     let list = service.parts.registry.list().await?;
-    Ok(HttpResponse::Ok().json(VersionsView::from(list)))
+    Ok(HttpResponse::Ok().json(VersionsView::new(list, &service.parts.recommending.prequential)))
 }
 
 /// `GET /v1/versions/{version}`.
@@ -81,7 +90,8 @@ pub async fn show(service: web::Data<Service>, version: web::Path<String>) -> Re
     let version = params::version(&version)?;
     let manifest = service.parts.registry.show(version).await?;
     let list = service.parts.registry.list().await?;
-    Ok(HttpResponse::Ok().json(VersionView::new(manifest, list.live, list.previous)))
+    let prequential = &service.parts.recommending.prequential;
+    Ok(HttpResponse::Ok().json(VersionView::new(manifest, (list.live, list.previous), prequential)))
 }
 
 /// `POST /v1/versions/{version}/promote`.
@@ -104,7 +114,7 @@ async fn answering_now(service: &Service, manifest: Arc<Manifest>) -> Result<Htt
     // The change has happened: that the list cannot be had just now is no reason to say that it failed.
     let previous = service.parts.registry.list().await.ok().and_then(|list| list.previous);
     let live = Some(manifest.version);
-    Ok(HttpResponse::Ok().json(VersionView::new(manifest, live, previous)))
+    Ok(HttpResponse::Ok().json(VersionView::new(manifest, (live, previous), &service.parts.recommending.prequential)))
 }
 
 /// `GET /v1/versions/{version}/download`.

@@ -251,6 +251,8 @@ pub struct Serving {
     pub trending_half_life: Span,
     /// The events of a history that are looked at, the latest.
     pub history: usize,
+    /// The share of the ingestor's time in which arriving events are looked up in the live version's lists.
+    pub prequential: f64,
 }
 
 /// Section `schedule`.

@@ -44,7 +44,7 @@ const MANY: i64 = 1 << 40;
 /// The largest number that the 32-bit fields hold.
 const F32: f64 = f32::MAX as f64;
 
-const RULES: [(&str, Rule); 59] = [
+const RULES: [(&str, Rule); 60] = [
     ("server.address", Rule::Form(forms::address)),
     ("server.port", Rule::Int(0, 65_535)),
     ("server.role", Rule::OneOf(&["all", "train", "serve"])),
@@ -100,6 +100,7 @@ const RULES: [(&str, Rule); 59] = [
     ("serving.generation", Rule::Span(1, DAY)),
     ("serving.trending_half_life", Rule::Span(SECOND, 36_500 * DAY)),
     ("serving.history", Rule::Int(1, 1_000_000)),
+    ("serving.prequential", Rule::Float(0.0, 1.0)),
     ("schedule.cron", Rule::Form(cron)),
     ("schedule.interval", Rule::SpanOrNone(SECOND)),
     ("schedule.every_events", Rule::Int(0, i64::MAX)),

@@ -106,3 +106,30 @@ async fn a_folder_in_use_and_bad_settings_stop_the_start_with_a_reason() {
         assert!(said.contains(key), "{key} is not named in: {said}");
     }
 }
+
+#[tokio::test]
+async fn the_live_version_is_judged_by_the_events_that_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [("OUZEL__TRAINING__CANDIDATES", "popular,ease"), ("OUZEL__SERVING__PREQUENTIAL", "1")];
+    let ouzel = Ouzel::start(&folder.path().join("data"), &settings);
+    ouzel.ready().await;
+    ouzel.post("/v1/events", &json!(shop(0, 4000))).await;
+    let version = ouzel.until("the first version", "/state", |state| state["live"]["version"].as_u64()).await;
+    assert_eq!(ouzel.get("/state").await.1["prequential"], Value::Null);
+
+    ouzel.post("/v1/events", &json!(shop(4000, 500))).await;
+    let state = ouzel.get("/state").await.1;
+    let judged = &state["prequential"];
+    assert_eq!(judged["version"], version, "{state}");
+    // Few of the events are not somebody's first of an item.
+    assert!(judged["looked_up"].as_u64().is_some_and(|count| (50..=500).contains(&count)), "{judged}");
+    assert!(judged["ndcg@10"]["mean"].as_f64().is_some_and(|mean| mean > 0.05 && mean < 1.0), "{judged}");
+    let versions = ouzel.get("/v1/versions").await.1;
+    assert_eq!(&versions["versions"][0]["prequential"], judged);
+
+    let run = ouzel.run().await;
+    let beside = run["candidates"].as_array().unwrap().iter().find(|row| row["part"] == "prequential").unwrap();
+    assert_eq!((&beside["model"], &beside["users"]), (&json!("live"), &judged["window"]));
+    let mean = |row: &Value| row["ndcg@10"]["mean"].as_f64().unwrap();
+    assert!((mean(&beside["metrics"]) - mean(judged)).abs() < 1e-9, "{beside}");
+}

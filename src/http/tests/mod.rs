@@ -2,5 +2,6 @@
 
 mod access;
 mod answers;
+mod around;
 mod problems;
 mod server;

@@ -93,7 +93,13 @@ mod tests {
     }
 
     fn list() -> ReplyBody {
-        let item = |id: u64, score| ItemBody { id: ItemId::from(id), score, source: Source::Popular, reason: None };
+        let item = |id: u64, score| ItemBody {
+            id: ItemId::from(id),
+            score,
+            source: Source::Popular,
+            reason: None,
+            parts: vec![],
+        };
         let model = ModelBody { version: 3, kind: "ease".to_owned(), events_to: None, age_seconds: 1.0 };
         ReplyBody::List(RecommendationBody {
             recommendation_id: "r".to_owned(),

@@ -16,11 +16,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::cooccurrence::Taken;
-use super::history::directions;
+use super::history::{directions, summands};
 use super::{Settings, shape, sizes};
 use crate::model::artifact::{ArtifactError, Tensors};
 use crate::model::dataset::Dataset;
-use crate::model::recommender::{Fitted, Recipe, Recommender, Taste};
+use crate::model::recommender::{Fitted, Recipe, Recommender, Summand, Taste};
 use crate::model::training::job::{FitError, Job};
 use crate::model::training::pool;
 
@@ -224,6 +224,12 @@ impl Recommender for EaseModel {
     fn similar(&self, item: u32, out: &mut [f32]) -> bool {
         out.copy_from_slice(self.row(item));
         true
+    }
+
+    fn explain(&self, taste: &Taste<'_>, items: &[u32]) -> Option<Vec<Vec<Summand>>> {
+        let directions = directions(taste.history, self.items);
+        let weight = |item, wanted| self.row(item)[wanted as usize];
+        self.knows(&directions).then(|| summands(&directions, items, weight))
     }
 
     fn save(&self) -> Result<Tensors, ArtifactError> {

@@ -1,6 +1,6 @@
 //! A history as the kinds read it: its distinct items, each with the weight, or the direction, it pulls with.
 
-use crate::model::recommender::Acted;
+use crate::model::recommender::{Acted, Origin, Summand};
 
 /// The distinct items of `history` below `items`, ascending, each with the sum of its events' weights; items whose weights
 /// cancel out are left out.
@@ -26,6 +26,17 @@ pub fn directions(history: &[Acted], items: usize) -> Vec<(u32, f32)> {
         *weight = weight.signum();
     }
     weights
+}
+
+/// The summands of the scores of `wanted` where a score is the sum over `directions` of the direction times
+/// `weight(item of the history, wanted item)`; what gives 0 is left out.
+pub fn summands(directions: &[(u32, f32)], wanted: &[u32], weight: impl Fn(u32, u32) -> f32) -> Vec<Vec<Summand>> {
+    let of_item = |&wanted: &u32| {
+        let summand =
+            |&(item, sign): &(u32, f32)| Summand { origin: Origin::Item(item), score: sign * weight(item, wanted) };
+        directions.iter().map(summand).filter(|summand| summand.score != 0.0).collect()
+    };
+    wanted.iter().map(of_item).collect()
 }
 
 #[cfg(test)]

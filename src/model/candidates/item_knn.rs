@@ -11,11 +11,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::cooccurrence::Taken;
-use super::history::directions;
+use super::history::{directions, summands};
 use super::{Settings, length, shape};
 use crate::model::artifact::{ArtifactError, Tensors};
 use crate::model::dataset::Dataset;
-use crate::model::recommender::{Fitted, Recipe, Recommender, Taste};
+use crate::model::recommender::{Fitted, Recipe, Recommender, Summand, Taste};
 use crate::model::training::job::{FitError, Job};
 use crate::model::training::pool;
 
@@ -125,10 +125,15 @@ impl KnnModel {
         model
     }
 
+    /// The neighbours of `item`, ascending, and how alike they are.
+    fn slices(&self, item: u32) -> (&[u32], &[f32]) {
+        let row = self.starts[item as usize] as usize..self.starts[item as usize + 1] as usize;
+        (&self.neighbours[row.clone()], &self.likeness[row])
+    }
+
     fn row(&self, item: u32) -> impl Iterator<Item = (usize, f32)> {
-        let bounds = self.starts[item as usize] as usize..self.starts[item as usize + 1] as usize;
-        let others = self.neighbours[bounds.clone()].iter().map(|&other| other as usize);
-        others.zip(self.likeness[bounds].iter().copied())
+        let (others, likeness) = self.slices(item);
+        others.iter().map(|&other| other as usize).zip(likeness.iter().copied())
     }
 }
 
@@ -176,6 +181,17 @@ impl Recommender for KnnModel {
             out[other] = likeness;
         }
         true
+    }
+
+    fn explain(&self, taste: &Taste<'_>, items: &[u32]) -> Option<Vec<Vec<Summand>>> {
+        let directions = directions(taste.history, self.items());
+        // A row stands in the order of items.
+        let weight = |item, wanted: u32| {
+            let (others, likeness) = self.slices(item);
+            others.binary_search(&wanted).map_or(0.0, |place| likeness[place])
+        };
+        let known = directions.iter().any(|&(item, sign)| sign > 0.0 && !self.slices(item).0.is_empty());
+        known.then(|| summands(&directions, items, weight))
     }
 
     fn save(&self) -> Result<Tensors, ArtifactError> {

@@ -1,8 +1,12 @@
 //! The kinds of model, a file each, and what is done with all of them: read a recipe, fit it, load what was written.
 
+#[cfg(test)]
+mod bad_input_tests;
 mod cooccurrence;
 mod decayed;
 mod ease;
+#[cfg(test)]
+mod fold_in_tests;
 mod history;
 pub mod ials;
 mod item_knn;

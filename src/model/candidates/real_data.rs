@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use serde_json::json;
 
+use super::fold_in_tests::trained_and_folded_in;
 use super::*;
+use crate::model::evaluation::split::leave_last_out;
 use crate::model::interactions::{Interactions, Interner, NO_TIME};
 use crate::model::recommender::{Acted, Taste};
 
@@ -75,4 +77,19 @@ fn taste_beats_popularity_on_the_original_input() {
     let neural = json!({ "epochs": 3, "batch": 1024, "learning_rate": 0.001, "held_out": 0.1 });
     assert!(rate("neural-cf", neural) < ease);
     assert!(ease > popular * 1.3 && knn > popular * 1.2, "popular {popular}, item-knn {knn}, ease {ease}");
+}
+
+#[test]
+fn strangers_on_the_original_input_are_answered_as_well_as_trained_users() {
+    let Some(rows) = transactions() else { return };
+    let split = leave_last_out(&rows);
+    for (kind, settings) in [
+        ("ease", json!({ "lambda": 200.0, "max_items": 300 })),
+        ("item-knn", json!({ "neighbours": 50, "shrinkage": 20.0 })),
+    ] {
+        let recipe = recipe(&RecipeSpec { kind: kind.into(), settings }).unwrap();
+        let (trained, folded) = trained_and_folded_in(&*recipe, &split);
+        println!("{kind}: NDCG@10 {trained:.4} trained, {folded:.4} folded in");
+        assert!(trained > 0.1 && folded >= 0.97 * trained, "{kind}: {folded} folded in, {trained} trained");
+    }
 }

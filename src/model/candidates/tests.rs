@@ -34,7 +34,8 @@ pub fn scores_for(recipe: &dyn Recipe, data: &Dataset, history: &[(u32, f32)]) -
     scores
 }
 
-fn every_kind() -> Vec<RecipeSpec> {
+/// Each kind with settings for a few rows.
+pub(super) fn every_kind() -> Vec<RecipeSpec> {
     let spec = |kind: &str, settings| RecipeSpec { kind: kind.to_owned(), settings };
     vec![
         spec("popular", json!({})),
@@ -66,6 +67,18 @@ fn answers(model: &Fitted, data: &Dataset) -> Vec<(bool, Vec<u32>)> {
             assert_eq!(some, scores, "score_some of {}", model.recommender.kind());
         }
         assert!(!known || scores.iter().all(|score| score.is_finite()), "{}: {scores:?}", model.recommender.kind());
+        if let Some(summands) = model.recommender.explain(&taste, &items) {
+            assert!(known && summands.len() == items.len(), "{}", model.recommender.kind());
+            for (score, summands) in scores.iter().rev().zip(summands) {
+                let (sum, size) =
+                    summands.iter().fold((0.0, 0.0), |(sum, size), of| (sum + of.score, size + of.score.abs()));
+                assert!(
+                    (score - sum).abs() <= 1e-4 * (1.0 + size),
+                    "{}: {score} {summands:?}",
+                    model.recommender.kind()
+                );
+            }
+        }
         answers.push((known, scores.iter().map(|score| score.to_bits()).collect()));
     }
     answers

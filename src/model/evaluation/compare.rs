@@ -1,7 +1,10 @@
 //! What `ouzel evaluate` does: candidates compared on a file's rows, as a run would compare them.
 
+use std::sync::Arc;
+
 use super::filters::Filters;
 use super::given::{self, Negatives};
+use super::lists::ListWriter;
 use super::metrics::Metric;
 use super::ranking::TestSet;
 use super::report::EvaluationReport;
@@ -29,7 +32,12 @@ pub struct EvaluationOptions<'a> {
     pub specs: Vec<RecipeSpec>,
     /// What is compared in the choice.
     pub metric: Metric,
+    /// Where the lists on the test users are written.
+    pub lists: Option<Arc<ListWriter>>,
 }
+
+/// The line to beat over time: a row of every report of `temporal`, chosen only where it was asked for.
+const TO_BEAT: &str = "recent-popular";
 
 /// Chooses each kind's settings, and the one that would go live, on a validation part of train, then takes every kind's
 /// figures on the test users, once. With fewer than ten users to choose by, each kind's first settings are taken and
@@ -75,7 +83,7 @@ fn run(
         )));
     }
     let validation = split.validation();
-    let kinds = if validation.test.len() < LEAST_USERS {
+    let mut kinds = if validation.test.len() < LEAST_USERS {
         job.log(format!("only {} users to choose by: {POPULAR} is taken by rule", validation.test.len()));
         first_of_each_kind(&options.specs)
     } else {
@@ -83,13 +91,20 @@ fn run(
         choose::choose(&options.specs, &set, options.metric, recipes, &job.within(0.0, 0.5))?
     };
     drop(validation);
+    let asked_for = kinds.len();
+    if protocol == Protocol::Temporal && !kinds.iter().any(|kind| kind.spec.kind == TO_BEAT) {
+        kinds.extend(first_of_each_kind(&[choose::of_kind(&[], TO_BEAT)]));
+    }
 
-    let set = TestSet::new(&split);
+    let mut set = TestSet::new(&split);
+    if let Some(writer) = &options.lists {
+        set = set.writing_lists(&split, writer.clone());
+    }
     let mut rows: Vec<CandidateFigures> = Vec::with_capacity(kinds.len());
     for (at, kind) in kinds.iter().enumerate() {
         let part = choose::part_of(&job.within(0.5, 1.0), at, kinds.len());
         let mut figures = choose::assess(&kind.spec, &set, Part::Holdout, recipes, &part)?.figures;
-        let wanted = kind.score(options.metric).is_some() && figures.error.is_none();
+        let wanted = at < asked_for && kind.score(options.metric).is_some() && figures.error.is_none();
         figures.chosen = wanted && !rows.iter().any(|row| row.chosen);
         rows.push(figures);
     }
@@ -127,6 +142,7 @@ mod tests {
             negatives: None,
             specs: kinds.iter().map(spec).collect(),
             metric: Metric::Ndcg10,
+            lists: None,
         }
     }
 
@@ -138,6 +154,67 @@ mod tests {
             report.rows.iter().map(|row| (row.model.as_str(), row.chosen, row.error.is_some())).collect();
         assert_eq!(told, [("neighbours", true, false), ("popular", false, false), ("broken", false, true)]);
         assert_eq!((report.protocol.as_str(), report.users), ("leave-last-out", 60));
+    }
+
+    #[test]
+    fn the_line_to_beat_is_in_every_report_over_time_and_not_chosen() {
+        let options = EvaluationOptions { protocol: Protocol::Temporal, ..options(&["popular"]) };
+        let report = evaluate_with(&shop::recipe, &shop::rows(60, 30), &options, &Job::quiet(1)).unwrap();
+        let told: Vec<(&str, bool)> = report.rows.iter().map(|row| (row.model.as_str(), row.chosen)).collect();
+        assert_eq!(told, [("popular", true), ("recent-popular", false)]);
+        assert!(report.rows[1].metrics.contains_key("ndcg@10"));
+    }
+
+    /// Keeps what is written.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<parking_lot::Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lists_are_written_with_all_that_the_figures_come_from() {
+        let kept = Kept::default();
+        let writer = Arc::new(ListWriter::new(Box::new(kept.clone())));
+        let test = rows(&["1 new 9999999", "1 0 9999999", "2 1 9999999"]);
+        let options = EvaluationOptions { test: Some(&test), lists: Some(writer.clone()), ..options(&["popular"]) };
+        let train = rows(&["1 1 1", "2 0 2", "3 0 3", "3 2 4"]);
+        evaluate_with(&shop::recipe, &train, &options, &Job::quiet(1)).unwrap();
+        writer.finish().unwrap();
+        insta::assert_snapshot!(String::from_utf8(kept.0.lock().clone()).unwrap(), @r#"
+        {"protocol":"holdout","train_users":3,"items":{"0":2,"1":1,"2":1}}
+        {"model":"popular","user":"1","test":["0","new"],"items":["0","2"]}
+        {"model":"popular","user":"2","test":["1"],"items":["1","2"]}
+        "#);
+    }
+
+    /// A disk without room.
+    struct Full;
+
+    impl std::io::Write for Full {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::StorageFull.into())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lists_that_cannot_be_written_are_an_error_at_the_end() {
+        let writer = Arc::new(ListWriter::new(Box::new(Full)));
+        let options = EvaluationOptions { lists: Some(writer.clone()), ..options(&["popular"]) };
+        evaluate_with(&shop::recipe, &shop::rows(60, 30), &options, &Job::quiet(1)).unwrap();
+        assert_eq!(writer.finish().unwrap_err().kind(), std::io::ErrorKind::StorageFull);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::split::{Protocol, Split, TestUser, keyed, pairs, share};
+use super::split::{Dropped, Protocol, Split, TestUser, keyed, pairs, share};
 use crate::model::ids::{ItemId, UserId};
 use crate::model::interactions::Interactions;
 
@@ -45,7 +45,7 @@ pub fn holdout(train: &Interactions, test: &Interactions) -> Split {
         validation,
         train: ids.with_rows(train),
         test: users,
-        dropped: share(dropped, wanted),
+        dropped: Dropped { pairs: share(dropped, wanted), ..Dropped::default() },
     }
 }
 
@@ -77,7 +77,7 @@ pub fn with_negatives(train: &Interactions, lists: &[Negatives]) -> Split {
     let held_out: HashSet<(u32, u32)> =
         test.iter().flat_map(|user| user.items.iter().map(|&item| (user.user, item))).collect();
     let train = ids.with_rows(&train.filtered(|row| !held_out.contains(&(train.users[row], train.items[row]))));
-    Split { protocol: Protocol::Holdout, validation: Protocol::LeaveLastOut, train, test, dropped: 0.0 }
+    Split { protocol: Protocol::Holdout, validation: Protocol::LeaveLastOut, train, test, dropped: Dropped::default() }
 }
 
 /// Train's id tables, to which those of test are added at the end.

@@ -13,7 +13,7 @@ pub const LIST: usize = 100;
 /// The names of the figures taken per user, in the order of [`of_list`].
 pub const NAMES: [&str; 7] = ["hr@10", "ndcg@10", "recall@20", "ndcg@20", "ndcg@100", "mrr", "novelty@10"];
 
-/// The name of the figure that is no mean over users.
+/// The name of the figure that is no mean over users, see [`super::coverage`].
 pub const COVERAGE: &str = "coverage@10";
 
 /// The first places that coverage and novelty look at.
@@ -140,13 +140,9 @@ pub fn novelty(list: &[u32], information: &[f64], k: usize) -> f64 {
     if shown == 0 { 0.0 } else { bits / shown as f64 }
 }
 
-/// Coverage: the share of the catalogue (`items` of them) that is in somebody's list; 0 for an empty catalogue.
+/// What a hit at `rank` is worth in [`ndcg`].
 #[must_use]
-pub fn coverage(recommended: &[bool], items: usize) -> f64 {
-    if items == 0 { 0.0 } else { recommended.iter().filter(|&&listed| listed).count() as f64 / items as f64 }
-}
-
-fn discount(rank: usize) -> f64 {
+pub fn discount(rank: usize) -> f64 {
     1.0 / (rank as f64 + 2.0).log2()
 }
 
@@ -203,6 +199,14 @@ impl Means {
     }
 }
 
+/// Mean and 1.96 standard errors of `values`; zeros for none.
+#[must_use]
+pub fn mean(values: impl Iterator<Item = f64>) -> Figure {
+    let fold = |(n, sum, squares), value| (n + 1, sum + value, squares + value * value);
+    let (n, sum, squares) = values.fold((0, 0.0, 0.0), fold);
+    if n == 0 { Figure::default() } else { figure(n, sum, squares) }
+}
+
 /// Mean and 1.96 standard errors (sample variance) from a sum and a sum of squares; no width for one user.
 fn figure(users: u64, sum: f64, squares: f64) -> Figure {
     let n = users as f64;
@@ -245,13 +249,12 @@ mod tests {
     }
 
     #[test]
-    fn novelty_is_self_information_and_coverage_a_share() {
+    fn novelty_is_self_information() {
         // Items with a half, a quarter and all of the users.
         let information = [1.0, 2.0, 0.0];
         assert!(close(novelty(&[0, 1], &information, 10), 1.5));
         assert!(close(novelty(&[0, 1, 2], &information, 10), 1.0));
         assert!(close(novelty(&[1, 0], &information, 1), 2.0));
-        assert!(close(coverage(&[true, false, true, false], 4), 0.5));
     }
 
     #[test]

@@ -5,8 +5,10 @@
 //! taken from the lists, and [`report`] writes the table.
 
 pub mod compare;
+pub mod coverage;
 pub mod filters;
 pub mod given;
+pub mod lists;
 pub mod metrics;
 pub mod ranking;
 pub mod report;

@@ -6,13 +6,17 @@
 #![expect(clippy::indexing_slicing, reason = "items of a test set lie within its dataset's catalogue")]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::coverage::Coverage;
+use super::lists::ListWriter;
 use super::metrics::{self, COVERAGE, HeldOut, Means, NAMES, SHOWN};
 use super::split::Split;
 use super::top::top_n;
 use crate::model::dataset::Dataset;
+use crate::model::ids::{ItemId, UserId};
 use crate::model::interactions::NO_TIME;
 use crate::model::manifest::Figure;
 use crate::model::recommender::{Acted, Recommender, Taste};
@@ -34,6 +38,14 @@ pub struct TestSet {
     information: Vec<f64>,
     /// The time of the question: the latest of train.
     now_ms: i64,
+    listing: Option<Listing>,
+}
+
+/// Where the lists are written.
+struct Listing {
+    writer: Arc<ListWriter>,
+    /// Each test user with the held-out items.
+    named: Vec<(UserId, Vec<ItemId>)>,
 }
 
 /// One test user, in the dataset's indices.
@@ -94,8 +106,20 @@ impl TestSet {
             popularity: holders.iter().map(|&count| count as f32).collect(),
             information: holders.iter().map(|&count| (all / f64::from(count.max(1))).log2()).collect(),
             now_ms: split.train.time_range().map_or(NO_TIME, |(_, last)| last),
+            listing: None,
             data,
         }
+    }
+
+    /// Has every list that is judged written to `writer` as well, `split` being what this was made of.
+    #[must_use]
+    pub fn writing_lists(self, split: &Split, writer: Arc<ListWriter>) -> Self {
+        let holders: Vec<u32> = self.popularity.iter().map(|&count| count as u32).collect();
+        writer.catalogue(split.protocol.name(), &self.data, &holders);
+        let items = |items: &[u32]| items.iter().map(|&item| split.train.item_ids[item as usize].clone()).collect();
+        let user = |user: u32| split.train.user_ids[user as usize].clone();
+        let named = split.test.iter().map(|test| (user(test.user), items(&test.items))).collect();
+        Self { listing: Some(Listing { writer, named }), ..self }
     }
 
     /// Number of test users.
@@ -116,31 +140,32 @@ impl TestSet {
             return Err(FitError::Library(format!("{} knows {knows} items, train has {train}", model.kind())));
         }
         let mut means = Means::default();
-        let mut listed = vec![false; self.data.items()];
+        let mut coverage = Coverage::new(self.data.items());
         let mut done = 0;
         for batch in self.users.chunks(BATCH) {
             let lists: Vec<([f64; NAMES.len()], Vec<u32>)> = batch
                 .par_iter()
                 .map_init(|| self.scratch(), |scratch, asked| self.one(model, asked, job, scratch))
                 .collect::<Result<_, FitError>>()?;
-            for (figures, shown) in &lists {
+            for (figures, list) in &lists {
                 means.add(figures);
-                for &item in shown {
-                    listed[item as usize] = true;
-                }
+                coverage.add(&list[..list.len().min(SHOWN)]);
+            }
+            if let Some(Listing { writer, named }) = &self.listing {
+                let of_batch = named[done..].iter().zip(&lists);
+                of_batch.for_each(|(named, (_, list))| writer.list(model.kind(), named, list, &self.data));
             }
             done += batch.len();
             progress(done as f32 / self.users.len() as f32);
         }
         let mut metrics = means.figures();
         if !metrics.is_empty() {
-            let coverage = metrics::coverage(&listed, self.data.items());
-            metrics.insert(COVERAGE.to_owned(), Figure { mean: coverage, ci95: 0.0 });
+            metrics.insert(COVERAGE.to_owned(), coverage.figure());
         }
         Ok(Figures { metrics, users: means.users() })
     }
 
-    /// One user's figures and the first items of the list.
+    /// One user's figures and the list.
     fn one(
         &self,
         model: &dyn Recommender,
@@ -171,7 +196,7 @@ impl TestSet {
             own.iter().for_each(|pair| scratch.seen[pair.item as usize] = false);
         }
         let figures = metrics::of_list(&scratch.list, &asked.held_out, &self.information);
-        Ok((figures, scratch.list.iter().take(SHOWN).copied().collect()))
+        Ok((figures, scratch.list.clone()))
     }
 
     fn scratch(&self) -> Scratch {

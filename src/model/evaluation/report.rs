@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 
 use super::metrics::{COVERAGE, NAMES};
+use super::split::Dropped;
 use crate::model::manifest::CandidateFigures;
 
 /// The figures of the table, in its columns; the JSON has all.
@@ -17,8 +18,8 @@ pub struct EvaluationReport {
     pub protocol: String,
     /// Test users.
     pub users: u64,
-    /// The share of the pairs to be held out that was dropped, 0 to 1.
-    pub dropped: f64,
+    /// What was to be held out and was not.
+    pub dropped: Dropped,
     /// A row per kind.
     pub rows: Vec<CandidateFigures>,
 }
@@ -29,16 +30,25 @@ impl EvaluationReport {
     #[must_use]
     pub fn json(&self) -> Value {
         let rows: Vec<Value> = self.rows.iter().map(row_json).collect();
-        json!({ "protocol": self.protocol, "users": self.users, "dropped": self.dropped, "rows": rows })
+        let Dropped { pairs, users, items } = self.dropped;
+        json!({
+            "protocol": self.protocol, "users": self.users, "dropped": pairs, "dropped_users": users,
+            "dropped_items": items, "rows": rows,
+        })
     }
 
     /// A table for the terminal, the chosen row marked with a star.
     #[must_use]
     pub fn table(&self) -> String {
         let mut text = format!("protocol {}, {} test users", self.protocol, self.users);
-        if self.dropped > 0.0 {
-            // Writing to a string cannot fail, here and below.
-            write!(text, ", {:.1} % of the held-out pairs dropped", 100.0 * self.dropped).ok();
+        let Dropped { pairs, users, items } = self.dropped;
+        let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+        // Writing to a string cannot fail.
+        if pairs > 0.0 {
+            write!(text, ", {} of the held-out pairs dropped", percent(pairs)).ok();
+        }
+        if users > 0.0 || items > 0.0 {
+            write!(text, " ({} of their users and {} of their items are new)", percent(users), percent(items)).ok();
         }
         text.push('\n');
         text.push_str(&table(&self.rows));
@@ -54,9 +64,7 @@ fn row_json(row: &CandidateFigures) -> Value {
     for name in NAMES.into_iter().chain([COVERAGE]) {
         let figure = row.metrics.get(name);
         out.insert(name.into(), json!(figure.map(|figure| figure.mean)));
-        if name != COVERAGE
-            && let Some(figure) = figure
-        {
+        if let Some(figure) = figure {
             widths.insert(name.into(), json!(figure.ci95));
         }
     }
@@ -133,7 +141,7 @@ mod tests {
     fn report() -> EvaluationReport {
         let figure = |mean| Figure { mean, ci95: 0.01 };
         let metrics = NAMES.into_iter().map(|name| (name.to_owned(), figure(0.25)));
-        let coverage = (COVERAGE.to_owned(), Figure { mean: 0.5, ci95: 0.0 });
+        let coverage = (COVERAGE.to_owned(), Figure { mean: 0.5, ci95: 0.02 });
         let ease = CandidateFigures {
             model: "ease".into(),
             chosen: true,
@@ -151,7 +159,8 @@ mod tests {
             error: Some("no row".into()),
             ..CandidateFigures::default()
         };
-        EvaluationReport { protocol: "temporal".into(), users: 4074, dropped: 0.227, rows: vec![ease, popular] }
+        let dropped = Dropped { pairs: 0.227, users: 0.1, items: 0.05 };
+        EvaluationReport { protocol: "temporal".into(), users: 4074, dropped, rows: vec![ease, popular] }
     }
 
     #[test]
@@ -159,11 +168,14 @@ mod tests {
         insta::assert_snapshot!(serde_json::to_string_pretty(&report().json()).unwrap(), @r#"
         {
           "dropped": 0.227,
+          "dropped_items": 0.05,
+          "dropped_users": 0.1,
           "protocol": "temporal",
           "rows": [
             {
               "chosen": true,
               "ci95": {
+                "coverage@10": 0.02,
                 "hr@10": 0.01,
                 "mrr": 0.01,
                 "ndcg@10": 0.01,
@@ -213,7 +225,7 @@ mod tests {
     #[test]
     fn the_table_is_aligned() {
         insta::assert_snapshot!(report().table(), @r#"
-        protocol temporal, 4074 test users, 22.7 % of the held-out pairs dropped
+        protocol temporal, 4074 test users, 22.7 % of the held-out pairs dropped (10.0 % of their users and 5.0 % of their items are new)
            model             hr@10         ndcg@10       recall@20         ndcg@20        ndcg@100  users  fit s  settings
         *  ease     0.2500 ±0.0100  0.2500 ±0.0100  0.2500 ±0.0100  0.2500 ±0.0100  0.2500 ±0.0100   4074   1.50  {"lambda":200.0}
            popular               -               -               -               -               -      0   0.00  {} (no row)

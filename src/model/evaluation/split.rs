@@ -81,9 +81,20 @@ pub struct Split {
     pub train: Interactions,
     /// Users with something held out, in order of index.
     pub test: Vec<TestUser>,
-    /// The share of the pairs to be held out that were dropped, 0 to 1: for a user or an item that train never saw
-    /// (`temporal`), or because train has the pair itself (`holdout`).
-    pub dropped: f64,
+    /// What was to be held out and was not.
+    pub dropped: Dropped,
+}
+
+/// Shares of what was to be held out that were dropped, 0 to 1 each.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Dropped {
+    /// Of the pairs: for a user or an item that train never saw (`temporal`), or because train has the pair itself
+    /// (`holdout`).
+    pub pairs: f64,
+    /// Of the users of such pairs: those that train never saw (`temporal`).
+    pub users: f64,
+    /// Of the items of such pairs: those that train never saw (`temporal`).
+    pub items: f64,
 }
 
 impl Split {
@@ -166,7 +177,7 @@ pub fn leave_last_out(rows: &Interactions) -> Split {
         validation: Protocol::LeaveLastOut,
         train: rows.filtered(|row| !held_out[row]),
         test,
-        dropped: 0.0,
+        dropped: Dropped::default(),
     }
 }
 
@@ -186,8 +197,11 @@ pub fn temporal(rows: &Interactions) -> Split {
     let item_seen = occurring(&train.items, rows.item_ids.len());
     let mut test: Vec<TestUser> = Vec::new();
     let (mut after, mut dropped) = (0_u64, 0_u64);
+    let (mut users, mut items) = (vec![false; user_seen.len()], vec![false; item_seen.len()]);
     for pair in pairs(&keyed).filter(|pair| pair.first_time(rows) > cut && pair.liked(rows)) {
         after += 1;
+        users[pair.user as usize] = true;
+        items[pair.item as usize] = true;
         if !user_seen[pair.user as usize] || !item_seen[pair.item as usize] {
             dropped += 1;
             continue;
@@ -197,7 +211,8 @@ pub fn temporal(rows: &Interactions) -> Split {
             _ => test.push(TestUser { user: pair.user, items: vec![pair.item], given: Vec::new() }),
         }
     }
-    let dropped = share(dropped, after);
+    let dropped =
+        Dropped { pairs: share(dropped, after), users: unseen(&users, &user_seen), items: unseen(&items, &item_seen) };
     Split { protocol: Protocol::Temporal, validation: Protocol::Temporal, train, test, dropped }
 }
 
@@ -219,6 +234,12 @@ fn occurring(column: &[u32], len: usize) -> Vec<bool> {
         seen[index as usize] = true;
     }
     seen
+}
+
+/// The share of those `wanted` that were not `seen`.
+fn unseen(wanted: &[bool], seen: &[bool]) -> f64 {
+    let unseen = wanted.iter().zip(seen).filter(|&(&wanted, &seen)| wanted && !seen).count();
+    share(unseen as u64, wanted.iter().filter(|&&wanted| wanted).count() as u64)
 }
 
 pub(super) fn share(part: u64, whole: u64) -> f64 {

@@ -36,7 +36,7 @@ fn the_last_first_row_is_held_out_with_its_repeats() {
     let split = leave_last_out(&rows(&["u a 1", "u b 5", "u a 9", "u b 10", "v a 3", "v a 4"]));
     assert_eq!(held_out(&split), ["u b"]);
     assert_eq!(split.train.times, [1, 9, 3, 4]);
-    assert_eq!(split.dropped, 0.0);
+    assert_eq!(split.dropped, Dropped::default());
 }
 
 #[test]
@@ -89,7 +89,8 @@ fn what_train_never_saw_is_dropped_and_its_share_told() {
     let all = rows(&lines.iter().map(String::as_str).collect::<Vec<_>>());
     let split = temporal(&all);
     assert_eq!(held_out(&split), Vec::<String>::new(), "they had i0 before");
-    assert_eq!(split.dropped, 1.0);
+    // First taken after the cut: i1 by new and new by u1.
+    assert_eq!(split.dropped, Dropped { pairs: 1.0, users: 0.5, items: 0.5 });
     let all = rows(
         &lines
             .iter()
@@ -101,7 +102,7 @@ fn what_train_never_saw_is_dropped_and_its_share_told() {
     );
     let split = temporal(&all);
     assert_eq!(held_out(&split), ["u0 i0"]);
-    assert!((split.dropped - 2.0 / 3.0).abs() < 1e-12);
+    assert!((split.dropped.pairs - 2.0 / 3.0).abs() < 1e-12);
 }
 
 #[test]
@@ -133,7 +134,7 @@ fn a_given_split_is_joined_by_id() {
     let test = rows(&["v a 4", "v b 5", "w new 6", "u c 7", "u c 8"]);
     let split = holdout(&train, &test);
     assert_eq!(held_out(&split), ["u c", "v a", "w new"]);
-    assert_eq!(split.dropped, 0.25);
+    assert_eq!(split.dropped.pairs, 0.25);
     assert_eq!((split.train.len(), split.validation), (3, Protocol::Temporal));
     assert_eq!(holdout(&train, &rows(&["v a 1"])).validation, Protocol::LeaveLastOut);
 }
@@ -175,7 +176,8 @@ proptest! {
                     }
                 }
                 prop_assert!(split.test.is_sorted_by(|a, b| a.user < b.user));
-                prop_assert!((0.0..=1.0).contains(&split.dropped));
+                let Dropped { pairs, users, items } = split.dropped;
+                prop_assert!([pairs, users, items].iter().all(|share| (0.0..=1.0).contains(share)));
             }
         }
     }

@@ -33,6 +33,22 @@ pub struct Recommended {
     pub source: Source,
     /// Why it is there, when that was asked.
     pub reason: Option<String>,
+    /// What the score is the sum of, the largest first, when that was asked and the kind's score is a sum.
+    pub parts: Vec<ScorePart>,
+}
+
+/// A summand of a score.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct ScorePart {
+    /// The item of the history or session that it comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub item: Option<ItemId>,
+    /// The part of the model that it comes from, or `the rest` for all summands that are not named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<&'static str>,
+    /// What it adds; negative where it speaks against the item.
+    pub score: f32,
 }
 
 /// Which model answered.

@@ -10,6 +10,7 @@ mod list;
 pub mod live;
 mod marks;
 mod past;
+pub mod prequential;
 pub mod query;
 pub mod recommend;
 pub mod stats;

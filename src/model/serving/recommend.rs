@@ -12,6 +12,7 @@ use super::ladder::Ladder;
 use super::list::{Listed, keeps, listed, zeroed};
 use super::live::LiveModel;
 use super::past::TypeRules;
+use super::prequential::Prequential;
 use super::query::{MAX_N, Query};
 use super::top_n::top_n;
 use crate::model::catalogue::Catalogue;
@@ -32,6 +33,8 @@ pub struct ListRules {
     pub history: usize,
     /// How often the ladder is computed anew, milliseconds.
     pub generation_ms: i64,
+    /// The share of the ingestor's time in which arriving events are looked up, 0 (never) to 1 (all of them).
+    pub prequential: f64,
 }
 
 /// Everything that answers are made of, shared by HTTP and Kafka; reading it waits on nobody.
@@ -44,6 +47,8 @@ pub struct Recommending {
     pub live: Arc<arc_swap::ArcSwapOption<LiveModel>>,
     /// The rules.
     pub rules: ListRules,
+    /// What the versions were worth on the events that came while they were live.
+    pub prequential: Arc<Prequential>,
     pub(super) ladder: Ladder,
     pub(super) types: TypeRules,
 }
@@ -57,7 +62,8 @@ impl Recommending {
         live: Arc<arc_swap::ArcSwapOption<LiveModel>>,
         rules: ListRules,
     ) -> Self {
-        Self { histories, catalogue, live, rules, ladder: Ladder::default(), types: TypeRules::default() }
+        let (ladder, types) = (Ladder::default(), TypeRules::default());
+        Self { histories, catalogue, live, rules, prequential: Arc::default(), ladder, types }
     }
 
     /// Answers a question with the live model.
@@ -169,7 +175,7 @@ impl Recommending {
         let entries = self.catalogue.entries();
         let named = |listed: &Listed| {
             let id = entries.get(listed.item.at())?.id.clone();
-            Some(Recommended { id, score: listed.score, source: listed.source, reason: None })
+            Some(Recommended { id, score: listed.score, source: listed.source, reason: None, parts: Vec::new() })
         };
         list.iter().filter_map(named).collect()
     }

@@ -120,7 +120,7 @@ impl Run<'_> {
             rows.len(),
             split.train.len(),
             split.test.len(),
-            100.0 * split.dropped
+            100.0 * split.dropped.pairs
         ));
         let Judged { candidates, chosen, verdict } = self.judge(split)?;
         for reason in &verdict.reasons {

@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::BodyError;
 use crate::model::ids::{ItemId, UserId};
-use crate::model::serving::answer::{Answer, AnsweredBy, Recommended, Scores, Source};
+use crate::model::serving::answer::{Answer, AnsweredBy, Recommended, ScorePart, Scores, Source};
 use crate::model::serving::query::MAX_SKIP;
 
 /// `{"recommendation_id","user","model","items","execution","next"?}`.
@@ -54,6 +54,9 @@ pub struct ItemBody {
     /// Why it is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What the score is the sum of, the largest first; absent where it was not asked for or is no sum.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<ScorePart>,
 }
 
 /// `{"model":"ouzel 7","execution":0.08,"products":[{"product":"1","prediction":0.18}]}`.
@@ -108,7 +111,7 @@ impl ModelBody {
 
 impl From<Recommended> for ItemBody {
     fn from(item: Recommended) -> Self {
-        Self { id: item.id, score: item.score, source: item.source, reason: item.reason }
+        Self { id: item.id, score: item.score, source: item.source, reason: item.reason, parts: item.parts }
     }
 }
 
@@ -184,12 +187,19 @@ mod tests {
     #[test]
     fn the_body_of_a_list() {
         let items = vec![
-            Recommended { id: "a".parse().unwrap(), score: 0.18, source: Source::Personal, reason: None },
+            Recommended {
+                id: "a".parse().unwrap(),
+                score: 0.18,
+                source: Source::Personal,
+                reason: None,
+                parts: vec![],
+            },
             Recommended {
                 id: "7".parse().unwrap(),
                 score: 3.0,
                 source: Source::Trending,
                 reason: Some("taken often lately".to_owned()),
+                parts: vec![],
             },
         ];
         let answer = Answer { user: Some("25".parse().unwrap()), model: Some(by(7)), items, more: true };

@@ -140,6 +140,10 @@ proptest! {
             prop_assert_eq!(answer.items.len(), query.n.min(allowed.len() - given.len()));
             prop_assert!(answer.items.iter().all(|item| item.score.is_finite()));
             prop_assert!(answer.items.iter().all(|item| item.reason.is_some() == query.explain));
+            for item in answer.items.iter().filter(|item| !item.parts.is_empty()) {
+                let sum: f32 = item.parts.iter().map(|part| part.score).sum();
+                prop_assert!(query.explain && (sum - item.score).abs() < 1e-4, "{} {:?}", item.score, item.parts);
+            }
             given.extend(answer.items.iter().map(|item| item.id.to_string()));
             prop_assert_eq!(answer.more, given.len() < allowed.len());
             if !answer.more {
@@ -155,6 +159,9 @@ proptest! {
     fn pages_join_to_the_long_list(plan in plan(), query in question()) {
         let query = Query { diversity: 0.0, ..query };
         let shop = plan.open();
+        let answer = shop.0.recommend(&Query { n: 100, ..query.clone() }, NOW);
+        let by_model = answer.items.iter().filter(|item| matches!(item.source, Source::Personal | Source::Session));
+        prop_assert!(by_model.is_sorted_by(|a, b| a.score >= b.score));
         let whole = shop.line(&Query { n: 100, ..query.clone() });
         let pages: Vec<String> = (0..ITEMS)
             .map(|page| shop.line(&Query { skip: page * query.n, ..query.clone() }))

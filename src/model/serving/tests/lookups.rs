@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::serving::answer::ScorePart;
 
 fn reasons(shop: &Shop, query: Query) -> Vec<(String, String)> {
     let answer = shop.0.recommend(&Query { explain: true, ..query }, NOW);
@@ -78,6 +79,42 @@ fn reasons_name_what_made_the_score() {
     assert_eq!(reasons(&shop, asks("u"))[0], pair("c", history));
     shop.goes_live(Toy::Everybody("popular", vec![1.0; 4]), &["a", "b", "c", "d"], &[]);
     assert_eq!(reasons(&shop, asks("u"))[0], pair("c", "taken most often"));
+}
+
+#[test]
+fn parts_add_up_to_the_score_also_with_a_dislike_and_a_long_history() {
+    let shop = Shop::new();
+    let parts = |query: &Query| {
+        let answer = shop.0.recommend(&Query { explain: true, ..query.clone() }, NOW);
+        let parts = answer.items[0].parts.iter();
+        let name = |part: &ScorePart| part.item.as_ref().map_or(part.part.unwrap().to_owned(), |id| id.to_string());
+        let sum: f32 = answer.items[0].parts.iter().map(|part| part.score).sum();
+        assert!((sum - answer.items[0].score).abs() < 1e-5);
+        (answer.items[0].id.to_string(), parts.map(|part| (name(part), part.score)).collect::<Vec<_>>())
+    };
+    let named = |parts: &[(&str, f32)]| parts.iter().map(|&(name, score)| (name.to_owned(), score)).collect::<Vec<_>>();
+    shop.goes_live(Toy::Alike(alike()), &["a", "b", "c", "d"], &[]);
+    shop.event("u", "purchase", "b", NOW);
+    shop.event("u", "dislike", "a", NOW);
+    assert_eq!(parts(&asks("u")), ("c".to_owned(), named(&[("b", 0.8), ("a", -0.3)])));
+
+    // Of sixteen items of a session the ten that gave most are named.
+    let names: Vec<String> = (0..17).map(|item| format!("i{item:02}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let row = |item: usize| (0..17).map(|other| if other == 16 { (item + 1) as f32 } else { 0.0 }).collect();
+    let wide = Shop(Recommending::new(
+        Arc::default(),
+        Arc::new(Catalogue::new(DAY)),
+        Arc::new(ArcSwapOption::empty()),
+        ListRules { history: 50, ..ListRules::default() },
+    ));
+    wide.goes_live(Toy::Alike((0..17).map(row).collect()), &names, &[]);
+    let query = Query { items: ids(&names[..16]), n: 1, explain: true, ..Query::default() };
+    let item = wide.0.recommend(&query, NOW).items.remove(0);
+    let told: Vec<f32> = item.parts.iter().map(|part| part.score).collect();
+    assert_eq!(told, [16.0, 15.0, 14.0, 13.0, 12.0, 11.0, 10.0, 9.0, 8.0, 7.0, 21.0]);
+    assert_eq!((item.id.as_str(), item.score, item.parts[10].part), ("i16", 136.0, Some("the rest")));
+    assert_eq!(item.reason.as_deref(), Some("because of i15, i14 and i13"));
 }
 
 #[test]

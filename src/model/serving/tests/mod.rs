@@ -3,6 +3,7 @@
 mod laws;
 mod lists;
 mod lookups;
+mod prequential;
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::model::histories::{Act, Histories};
 use crate::model::ids::{ItemId, ItemIndex, UserId, Version};
 use crate::model::item::ItemData;
 use crate::model::manifest::{ARTIFACT_FORMAT, DataRange, GateVerdict, Manifest};
-use crate::model::recommender::{Fitted, RecipeSpec, Recommender, Taste};
+use crate::model::recommender::{Fitted, Origin, RecipeSpec, Recommender, Summand, Taste};
 
 pub(super) const NOW: i64 = 1_790_000_000_000;
 pub(super) const DAY: i64 = 86_400_000;
@@ -80,6 +81,19 @@ impl Recommender for Toy {
         true
     }
 
+    fn explain(&self, taste: &Taste<'_>, items: &[u32]) -> Option<Vec<Vec<Summand>>> {
+        let Self::Alike(rows) = self else { return None };
+        let weight = |item: usize| taste.history.iter().filter(move |act| act.item as usize == item).map(|act| act.weight);
+        let of_item = |&wanted: &u32| {
+            let summand = |(item, row): (usize, &Vec<f32>)| Summand {
+                origin: Origin::Item(item as u32),
+                score: weight(item).sum::<f32>() * row[wanted as usize],
+            };
+            rows.iter().enumerate().map(summand).filter(|summand| summand.score != 0.0).collect()
+        };
+        Some(items.iter().map(of_item).collect())
+    }
+
     fn personal(&self) -> bool {
         !matches!(self, Self::Everybody(..))
     }
@@ -117,6 +131,7 @@ impl Shop {
             default_weight: 1.0,
             history: 5,
             generation_ms: 60_000,
+            prequential: 0.0,
         };
         let catalogue = Arc::new(Catalogue::new(3 * DAY));
         Self(Recommending::new(Arc::default(), catalogue, Arc::new(ArcSwapOption::empty()), rules))
