@@ -135,7 +135,7 @@ impl Factors {
     /// `Σ |w| (sign w - f·x)² + unobserved Σ_all (f·x)² + ridge |x|²`, by conjugate gradients from `x` on.
     ///
     /// It only ever gets better: a step whose curvature is not positive and finite is not taken.
-    pub fn solve(&self, row: Row<'_>, limit: Limit, x: &mut [f32], work: &mut Work) {
+    pub(super) fn solve(&self, row: Row<'_>, limit: Limit, x: &mut [f32], work: &mut Work) {
         work.resize(self.width);
         if row.columns.len() <= GATHERED {
             self.gather(row.columns, &mut work.gathered);
