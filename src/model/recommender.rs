@@ -35,6 +35,24 @@ pub struct Taste<'a> {
     pub now_ms: i64,
 }
 
+/// What a summand of a score comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// An item of the history, by the model's index.
+    Item(u32),
+    /// A part of the model that is asked for everybody alike, in words that end "because of …".
+    Part(&'static str),
+}
+
+/// One summand of a score.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Summand {
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What it adds; negative where it speaks against the item.
+    pub score: f32,
+}
+
 /// A kind of model with its settings: what a run fits and the gate refits.
 pub trait Recipe: Send + Sync {
     /// The kind's name, as in `ease`.
@@ -79,6 +97,19 @@ pub trait Recommender: Send + Sync {
 
     /// Writes how alike every item is to `item`; false when the kind has no notion of it.
     fn similar(&self, _item: u32, _out: &mut [f32]) -> bool {
+        false
+    }
+
+    /// For each of `items`, the summands of the score that [`Self::score_some`] gives it: they add up to it, rounding
+    /// aside, and each origin is there once at most. None when the kind's score is no such sum, or when it says nothing
+    /// of the user.
+    fn explain(&self, _taste: &Taste<'_>, _items: &[u32]) -> Option<Vec<Vec<Summand>>> {
+        None
+    }
+
+    /// Whether its scores are logarithms of how likely an item is, up to a constant of the user's own (the networks' are),
+    /// rather than strengths from 0 on.
+    fn logarithmic(&self) -> bool {
         false
     }
 

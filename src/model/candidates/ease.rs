@@ -1,6 +1,6 @@
 //! `ease`: Steck, "Embarrassingly Shallow Autoencoders for Sparse Data" (2019), the closed form.
 //!
-//! With `G = XᵀX + λI` over the pairs of positive weight and `P = G⁻¹`, the weights are `B = I - P diag(1 / diag P)`.
+//! With `G = XᵀX + λI` over the pairs of positive weight, each counted by its strength, and `P = G⁻¹`, the weights are `B = I - P diag(1 / diag P)`.
 //! A user's score for an item is the sum of the rows of `B` of what is in the history; disliked items subtract theirs.
 //! Time grows with the cube of the catalogue, memory with its square: two matrices of 32-bit floats while it is fitted.
 
@@ -16,11 +16,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::cooccurrence::Taken;
-use super::history::directions;
+use super::history::{directions, summands};
 use super::{Settings, shape, sizes};
 use crate::model::artifact::{ArtifactError, Tensors};
 use crate::model::dataset::Dataset;
-use crate::model::recommender::{Fitted, Recipe, Recommender, Taste};
+use crate::model::recommender::{Fitted, Recipe, Recommender, Summand, Taste};
 use crate::model::training::job::{FitError, Job};
 use crate::model::training::pool;
 
@@ -112,15 +112,14 @@ fn weights(data: &Dataset, lambda: f32, job: &Job) -> Result<Vec<f32>, FitError>
     }
 }
 
-/// The upper triangle of `XᵀX + λI`, row-major. Counts are exact up to 2^24 common takers, so that no order of adding
-/// matters.
+/// The upper triangle of `XᵀX + λI`, row-major. Each entry is summed in the order of users, on one thread.
 fn gram(data: &Dataset, lambda: f32, job: &Job) -> Result<Vec<f32>, FitError> {
     let items = data.items();
     let taken = Taken::new(data, usize::MAX);
     let mut gram = zeros(items)?;
     gram.par_chunks_mut(items).enumerate().try_for_each(|(item, row)| {
         job.check()?;
-        taken.each_with(item, true, |other| row[other] += 1.0);
+        taken.each_with(item, true, |other, both| row[other] += both);
         row[item] += lambda;
         Ok(())
     })?;
@@ -224,6 +223,12 @@ impl Recommender for EaseModel {
     fn similar(&self, item: u32, out: &mut [f32]) -> bool {
         out.copy_from_slice(self.row(item));
         true
+    }
+
+    fn explain(&self, taste: &Taste<'_>, items: &[u32]) -> Option<Vec<Vec<Summand>>> {
+        let directions = directions(taste.history, self.items);
+        let weight = |item, wanted| self.row(item)[wanted as usize];
+        self.knows(&directions).then(|| summands(&directions, items, weight))
     }
 
     fn save(&self) -> Result<Tensors, ArtifactError> {

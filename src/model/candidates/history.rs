@@ -1,25 +1,37 @@
-//! A history as the item-to-item kinds read it: its distinct items, each with the direction it pulls in.
+//! A history as the item-to-item kinds read it: its distinct items, each with how hard it pulls, and in which direction.
 
-use crate::model::recommender::Acted;
+use crate::model::recommender::{Acted, Origin, Summand};
 
-/// The distinct items of `history` below `items`, ascending, each with 1 where its events' weights add up to more than
-/// 0 and -1 where to less; items whose weights cancel out are left out.
+/// The distinct items of `history` below `items`, ascending, each with the sum of its events' weights cut to -1..=1: a
+/// purchase pulls whole and no harder for being repeated, a view a little, a dislike away. Items whose weights cancel out
+/// are left out.
 pub fn directions(history: &[Acted], items: usize) -> Vec<(u32, f32)> {
-    let mut weights: Vec<(u32, f32)> =
+    let mut pulls: Vec<(u32, f32)> =
         history.iter().filter(|acted| (acted.item as usize) < items).map(|a| (a.item, a.weight)).collect();
-    weights.sort_by_key(|&(item, _)| item);
-    weights.dedup_by(|next, kept| {
+    pulls.sort_by_key(|&(item, _)| item);
+    pulls.dedup_by(|next, kept| {
         let same = next.0 == kept.0;
         if same {
             kept.1 += next.1;
         }
         same
     });
-    weights.retain(|&(_, weight)| weight != 0.0 && !weight.is_nan());
-    for (_, weight) in &mut weights {
-        *weight = weight.signum();
+    pulls.retain(|&(_, weight)| weight != 0.0 && !weight.is_nan());
+    for (_, weight) in &mut pulls {
+        *weight = weight.clamp(-1.0, 1.0);
     }
-    weights
+    pulls
+}
+
+/// The summands of the scores of `wanted` where a score is the sum over `directions` of the direction times
+/// `weight(item of the history, wanted item)`; what gives 0 is left out.
+pub fn summands(directions: &[(u32, f32)], wanted: &[u32], weight: impl Fn(u32, u32) -> f32) -> Vec<Vec<Summand>> {
+    let of_item = |&wanted: &u32| {
+        let summand =
+            |&(item, sign): &(u32, f32)| Summand { origin: Origin::Item(item), score: sign * weight(item, wanted) };
+        directions.iter().map(summand).filter(|summand| summand.score != 0.0).collect()
+    };
+    wanted.iter().map(of_item).collect()
 }
 
 #[cfg(test)]
@@ -27,9 +39,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_of_an_item_are_joined_before_their_sign_counts() {
+    fn events_of_an_item_are_joined_before_they_are_cut() {
         let acted = |item, weight| Acted { item, weight, time_ms: 0 };
-        let history = [acted(3, 1.0), acted(1, 0.5), acted(3, -3.0), acted(2, 1.0), acted(2, -1.0), acted(9, 1.0)];
-        assert_eq!(directions(&history, 5), [(1, 1.0), (3, -1.0)]);
+        let history = [
+            acted(3, 1.0),
+            acted(1, 0.5),
+            acted(3, -3.0),
+            acted(2, 1.0),
+            acted(2, -1.0),
+            acted(4, 0.25),
+            acted(4, 0.25),
+            acted(0, 6.0),
+            acted(9, 1.0),
+        ];
+        assert_eq!(directions(&history, 5), [(0, 1.0), (1, 0.5), (3, -1.0), (4, 0.5)]);
     }
 }
