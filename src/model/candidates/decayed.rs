@@ -39,8 +39,8 @@ pub fn check_half_life(days: f64) -> Result<(), String> {
     if days.is_finite() && days > 0.0 { Ok(()) } else { Err("half_life_days must be above 0".into()) }
 }
 
-/// The takers of each item (pairs of positive weight that have a time, by their strength), each halved per `half_life_days` that the pair
-/// is older than the newest one.
+/// The takers of each item (pairs of positive weight that have a time, by their strength), each halved per
+/// `half_life_days` that the pair is older than the newest one.
 pub fn decayed_takers(data: &Dataset, half_life_days: f64) -> Vec<f64> {
     let timed = || data.pairs.iter().filter(|pair| pair.weight > 0.0 && pair.first_ms != NO_TIME);
     let last = timed().map(|pair| pair.first_ms).max().unwrap_or(NO_TIME);

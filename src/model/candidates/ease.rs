@@ -1,8 +1,9 @@
 //! `ease`: Steck, "Embarrassingly Shallow Autoencoders for Sparse Data" (2019), the closed form.
 //!
-//! With `G = XᵀX + λI` over the pairs of positive weight, each counted by its strength, and `P = G⁻¹`, the weights are `B = I - P diag(1 / diag P)`.
-//! A user's score for an item is the sum of the rows of `B` of what is in the history; disliked items subtract theirs.
-//! Time grows with the cube of the catalogue, memory with its square: two matrices of 32-bit floats while it is fitted.
+//! With `G = XᵀX + λI` over the pairs of positive weight, each counted by its strength, and `P = G⁻¹`, the weights are
+//! `B = I - P diag(1 / diag P)`. A user's score for an item is the sum of the rows of `B` of what is in the history;
+//! disliked items subtract theirs. Time grows with the cube of the catalogue, memory with its square: two matrices of
+//! 32-bit floats while it is fitted.
 
 #![expect(clippy::indexing_slicing, reason = "matrices of known size")]
 

@@ -1,10 +1,11 @@
-//! A history as the item-to-item kinds read it: its distinct items, each with how hard it pulls, and in which direction.
+//! A history as the item-to-item kinds read it: its distinct items, each with how hard it pulls, and in which
+//! direction.
 
 use crate::model::recommender::{Acted, Origin, Summand};
 
 /// The distinct items of `history` below `items`, ascending, each with the sum of its events' weights cut to -1..=1: a
-/// purchase pulls whole and no harder for being repeated, a view a little, a dislike away. Items whose weights cancel out
-/// are left out.
+/// purchase pulls whole and no harder for being repeated, a view a little, a dislike away. Items whose weights cancel
+/// out are left out.
 pub fn directions(history: &[Acted], items: usize) -> Vec<(u32, f32)> {
     let mut pulls: Vec<(u32, f32)> =
         history.iter().filter(|acted| (acted.item as usize) < items).map(|a| (a.item, a.weight)).collect();

@@ -72,7 +72,8 @@ impl CandidateOptions {
         TASTES.into_iter().find(|taste| self.kinds.iter().any(|kind| kind == taste)).unwrap_or(ease::KIND)
     }
 
-    /// `start` with what an earlier search found, of the settings that are searched; the others are as they are set now.
+    /// `start` with what an earlier search found, of the settings that are searched; the others are as they are set
+    /// now.
     #[must_use]
     pub fn remembering(&self, start: &RecipeSpec, found: &Value) -> RecipeSpec {
         let mut spec = start.clone();

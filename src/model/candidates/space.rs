@@ -62,8 +62,8 @@ impl<'a> Space<'a> {
         spec
     }
 
-    /// The recipes beside `spec`, each differing in one setting by one step, those that promise most first. `best` are the
-    /// best recipes of all kinds so far, best first: what a blend may be made of.
+    /// The recipes beside `spec`, each differing in one setting by one step, those that promise most first. `best` are
+    /// the best recipes of all kinds so far, best first: what a blend may be made of.
     #[must_use]
     pub fn neighbours(&self, spec: &RecipeSpec, best: &[RecipeSpec]) -> Vec<RecipeSpec> {
         if spec.kind != blend::KIND {

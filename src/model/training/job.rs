@@ -87,7 +87,8 @@ impl Job {
     /// To be asked once per batch of work, a few milliseconds at most apart.
     ///
     /// # Errors
-    /// [`FitError::Cancelled`] once the flag is set; [`FitError::OutOfTime`] once there is a deadline and it has passed.
+    /// [`FitError::Cancelled`] once the flag is set; [`FitError::OutOfTime`] once there is a deadline and it has
+    /// passed.
     pub fn check(&self) -> Result<(), FitError> {
         if self.cancelled.load(Ordering::Relaxed) {
             return Err(FitError::Cancelled);

@@ -1,9 +1,9 @@
 //! The search for settings: the best of each kind on a validation part of train, within a budget.
 //!
-//! Every kind is tried once, then the kinds take turns, the best first: each tries the next neighbour of its best settings
-//! (one setting, one step), and moves there when that is better, until no neighbour is left untried, or the budget is
-//! used up. A kind far behind the best gets no further tries. The popularities cost nearly nothing and are never left out.
-//! A budget in trials gives the same choice each time; one in time depends on the machine.
+//! Every kind is tried once, then the kinds take turns, the best first: each tries the next neighbour of its best
+//! settings (one setting, one step), and moves there when that is better, until no neighbour is left untried, or the
+//! budget is used up. A kind far behind the best gets no further tries. The popularities cost nearly nothing and are
+//! never left out. A budget in trials gives the same choice each time; one in time depends on the machine.
 
 use std::time::{Duration, Instant};
 
@@ -64,8 +64,8 @@ impl Search {
         Self { specs: self.specs.iter().map(again).collect(), ..self.clone() }
     }
 
-    /// Searches on the set, which was divided off by `protocol`. Gives the best of each kind: the best kind first, those
-    /// that could not be fitted last; of equals the earlier in `specs`.
+    /// Searches on the set, which was divided off by `protocol`. Gives the best of each kind: the best kind first,
+    /// those that could not be fitted last; of equals the earlier in `specs`.
     ///
     /// # Errors
     /// [`FitError::Cancelled`].

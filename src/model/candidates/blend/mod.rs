@@ -1,11 +1,12 @@
 //! `blend`: taste joined with what sells lately.
 //!
-//! Taste is what one or more personal kinds say of a user, folded in from the history; what sells lately are popularities
-//! of several half-lives, whose weights of opposite sign make a trend. All of it is joined on a logarithmic scale, so that
-//! a score is a product of powers: `score(u, i) = Σ w_p link(s_p(u, i)) + Σ w_k ln(c_k(i) + c)`. The weights are those of
-//! a conditional logit (McFadden 1974; the listwise softmax of learning to rank), fitted on what users took in a part of
-//! the data that the parts did not see; then the parts are fitted anew on all of it. See `weights` for the fit and
-//! `trends` for the popularities.
+//! Taste is what one or more personal kinds say of a user, folded in from the history; what sells lately are
+//! popularities of several half-lives, whose weights of opposite sign make a trend. All of it is joined on a
+//! logarithmic scale, so that a score is a product of powers:
+//! `score(u, i) = Σ w_p link(s_p(u, i)) + Σ w_k ln(c_k(i) + c)`. The weights are those of a conditional logit (McFadden
+//! 1974; the listwise softmax of learning to rank), fitted on what users took in a part of the data that the parts did
+//! not see; then the parts are fitted anew on all of it.
+//! See `weights` for the fit and `trends` for the popularities.
 
 mod model;
 mod trends;

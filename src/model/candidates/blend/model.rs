@@ -72,8 +72,8 @@ impl BlendModel {
         Self { parts, links, trends, weights, lift }
     }
 
-    /// Turns each part's scores, which `ask` writes, into what it adds to the blend's, summed in `out`; `lift` goes on top.
-    /// Answers whether any part knows the user.
+    /// Turns each part's scores, which `ask` writes, into what it adds to the blend's, summed in `out`; `lift` goes on
+    /// top. Answers whether any part knows the user.
     fn join(
         &self,
         out: &mut [f32],
@@ -121,7 +121,8 @@ impl Recommender for BlendModel {
     }
 
     /// Of somebody without a history nothing personal is known, and false leaves them to the cold-start ladder: its
-    /// trending list follows every event, the trends here stand where the fit left them. `out` then holds the trends alone.
+    /// trending list follows every event, the trends here stand where the fit left them. `out` then holds the trends
+    /// alone.
     fn score_all(&self, taste: &Taste<'_>, out: &mut [f32]) -> bool {
         self.join(out, |item| self.lift[item], |part, said| part.score_all(taste, said))
     }

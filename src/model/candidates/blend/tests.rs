@@ -16,9 +16,8 @@ fn spec(settings: serde_json::Value) -> RecipeSpec {
 }
 
 fn neighbours() -> RecipeSpec {
-    spec(
-        json!({ "parts": [{ "kind": "item-knn", "settings": { "neighbours": 50, "shrinkage": 0.0, "half_life_days": 30.0 } }] }),
-    )
+    let settings = json!({ "neighbours": 50, "shrinkage": 0.0, "half_life_days": 30.0 });
+    spec(json!({ "parts": [{ "kind": "item-knn", "settings": settings }] }))
 }
 
 fn fitted(data: &Dataset) -> Fitted {
@@ -134,7 +133,8 @@ proptest! {
         ),
         protocol in prop::sample::select(vec!["auto", "temporal", "leave-last-out"]),
     ) {
-        let rows: Vec<_> = rows.into_iter().map(|(user, item, weight, time)| (user % users, item % items, weight, time)).collect();
+        let within = |(user, item, weight, time)| (user % users, item % items, weight, time);
+        let rows: Vec<(u32, u32, f32, i64)> = rows.into_iter().map(within).collect();
         let data = dataset(&rows);
         let mut spec = neighbours();
         spec.settings["protocol"] = json!(protocol);

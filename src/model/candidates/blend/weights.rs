@@ -1,10 +1,11 @@
 //! The weights of a blend: a conditional logit, and how much of the trend the lists take.
 //!
 //! What a user took next is one choice among the catalogue, with the probability `exp(w·f(i)) / Σ exp(w·f(j))` over the
-//! items `j` that the user did not have. The log-likelihood, a mean over each user's held-out items and summed over users,
-//! is concave, and Newton's method finds its top in a few steps. A ridge towards taste alone holds the weights where few
-//! users speak. What is most likely is not yet what ranks best: likelihood counts every place of the list, NDCG the first
-//! ten. So the trend as a whole is then scaled by that factor of a few whose lists have the best NDCG@10.
+//! items `j` that the user did not have. The log-likelihood, a mean over each user's held-out items and summed over
+//! users, is concave, and Newton's method finds its top in a few steps. A ridge towards taste alone holds the weights
+//! where few users speak. What is most likely is not yet what ranks best: likelihood counts every place of the list,
+//! NDCG the first ten. So the trend as a whole is then scaled by that factor of a few whose lists have the best
+//! NDCG@10.
 
 #![expect(clippy::indexing_slicing, reason = "features are as many as the weights, items lie in the catalogue")]
 
