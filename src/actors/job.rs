@@ -203,8 +203,9 @@ fn perform(run: &str, parts: &JobParts, job: &Job) -> RunFinished {
     let live = parts.live.load_full();
     let live_recipe = live.as_ref().map(|live| &live.manifest.recipe);
     let parent = live.as_ref().map(|live| &live.fitted);
+    let found = live.as_ref().map_or(&[][..], |live| &live.manifest.candidates);
     fail::fail_point!("job.train");
-    let mut outcome = match pipeline::train(&snapshot.rows, &parts.plan, live_recipe, parent, job) {
+    let mut outcome = match pipeline::train(&snapshot.rows, &parts.plan.remembering(found), live_recipe, parent, job) {
         Ok(outcome) => outcome,
         Err(FitError::Cancelled) => return failed(run, RunStatus::Cancelled, FitError::Cancelled.to_string()),
         Err(error) => return failed(run, RunStatus::Failed, error.to_string()),

@@ -13,8 +13,8 @@ use super::arguments::FileFormat;
 use super::failure::Failure;
 use super::input::{Input, Watched, tell_bad_lines};
 use crate::app::offline;
-use crate::app::plan::options as options_of;
-use crate::model::candidates::{self, CandidateOptions};
+use crate::app::plan::{options as options_of, search as search_of};
+use crate::model::candidates::CandidateOptions;
 use crate::model::evaluation::compare::{EvaluationOptions, evaluate};
 use crate::model::evaluation::filters::Filters;
 use crate::model::evaluation::given::Negatives;
@@ -152,7 +152,7 @@ fn evaluate_file(
         filters: Filters { min_item_users: args.min_item_users, min_user_items: args.min_user_items },
         test: test.as_ref(),
         negatives: negatives.as_deref(),
-        specs: candidates::specs(&CandidateOptions { kinds: kinds.to_vec(), ..options_of(settings) })?,
+        search: search_of(settings, CandidateOptions { kinds: kinds.to_vec(), ..options_of(settings) })?,
         metric: plan.metric,
         lists: lists.clone(),
     };

@@ -102,7 +102,8 @@ fn work(
     let data = &snapshot.data;
     job.log(format!("{} events of {} users on {} items", data.events, data.users, data.items));
     let (recipe, parent) = (live.as_ref().map(|live| &live.manifest.recipe), live.as_ref().map(|live| &live.fitted));
-    let outcome = pipeline::train(&snapshot.rows, plan, recipe, parent, job)?;
+    let plan = live.as_ref().map_or_else(|| plan.clone(), |live| plan.remembering(&live.manifest.candidates));
+    let outcome = pipeline::train(&snapshot.rows, &plan, recipe, parent, job)?;
     record.candidates.clone_from(&outcome.candidates);
     record.gate = Some(outcome.verdict.clone());
     let origin =

@@ -21,6 +21,15 @@ pub struct Pair {
     pub last_ms: i64,
 }
 
+impl Pair {
+    /// How much of a taking it is, 0 to 1: a purchase is a whole one however often it is repeated, a view a small part of
+    /// one, a dislike none.
+    #[must_use]
+    pub const fn strength(&self) -> f32 {
+        self.weight.clamp(0.0, 1.0)
+    }
+}
+
 /// Pairs by user (compressed rows), with the rows themselves for what counts them by time.
 ///
 /// Only items and users with at least one row have an index: indices are dense, and the ids are those of the rows kept.
@@ -99,6 +108,28 @@ impl Dataset {
             source_users,
             item_of_source,
         }
+    }
+
+    /// The pairs as rows again, to divide them once more: one row at a pair's first time, and one at its last where that
+    /// is another, its weight shared between them by the count of events. Indices are this dataset's.
+    #[must_use]
+    pub fn rows(&self) -> Interactions {
+        let mut rows = Interactions {
+            user_ids: self.user_ids.clone(),
+            item_ids: self.item_ids.clone(),
+            ..Interactions::default()
+        };
+        for (user, bounds) in (0_u32..).zip(self.offsets.windows(2)) {
+            for pair in &self.pairs[bounds[0]..bounds[1]] {
+                let again = pair.last_ms != pair.first_ms && pair.count > 1;
+                let last = if again { pair.weight / pair.count as f32 } else { 0.0 };
+                rows.push(user, pair.item, pair.weight - last, pair.first_ms);
+                if again {
+                    rows.push(user, pair.item, last, pair.last_ms);
+                }
+            }
+        }
+        rows
     }
 
     /// Number of users.
@@ -186,6 +217,10 @@ mod tests {
         assert_eq!(data.of(0)[0], Pair { item: 1, weight: 3.0, count: 2, first_ms: 10, last_ms: 20 });
         assert_eq!(data.of(0).len(), 2);
         assert_eq!(data.timeline, [(1, 10), (0, 15), (1, 20), (0, 30)]);
+        assert_eq!(
+            Dataset::new(&data.rows()).pairs[0],
+            Pair { item: 1, weight: 3.0, count: 2, first_ms: 10, last_ms: 20 }
+        );
         assert_eq!(data.id_order, [1, 0]);
     }
 }

@@ -107,6 +107,12 @@ pub trait Recommender: Send + Sync {
         None
     }
 
+    /// Whether its scores are logarithms of how likely an item is, up to a constant of the user's own (the networks' are),
+    /// rather than strengths from 0 on.
+    fn logarithmic(&self) -> bool {
+        false
+    }
+
     /// Whether its lists are one for everybody (the popularities).
     fn personal(&self) -> bool {
         true

@@ -206,6 +206,12 @@ pub struct Training {
     pub threads: usize,
     pub seed: u64,
     pub protocol: Protocol,
+    /// How long settings are searched for; without effect where `trials` is set.
+    pub budget: Span,
+    /// How many fits the search may take; 0: as many as fit in `budget`.
+    pub trials: usize,
+    /// The half-life of what a user did, for the kinds that read histories; 0: it is searched for.
+    pub half_life: Span,
     /// The largest catalogue `ease` is trained on.
     pub ease_max_items: usize,
     /// Regularisations of `ease` that are tried.

@@ -6,8 +6,8 @@ use config::ValueKind;
 use super::{Span, forms};
 
 /// The kinds of model that `training.candidates` may name.
-pub const CANDIDATE_KINDS: [&str; 7] =
-    ["popular", "decayed-popular", "recent-popular", "item-knn", "ease", "ials", "neural-cf"];
+pub const CANDIDATE_KINDS: [&str; 8] =
+    ["popular", "decayed-popular", "recent-popular", "item-knn", "ease", "ials", "neural-cf", "blend"];
 
 /// The metrics that `gate.metric` may name.
 pub const GATE_METRICS: [&str; 3] = ["ndcg@10", "recall@20", "hr@10"];
@@ -44,7 +44,7 @@ const MANY: i64 = 1 << 40;
 /// The largest number that the 32-bit fields hold.
 const F32: f64 = f32::MAX as f64;
 
-const RULES: [(&str, Rule); 60] = [
+const RULES: [(&str, Rule); 63] = [
     ("server.address", Rule::Form(forms::address)),
     ("server.port", Rule::Int(0, 65_535)),
     ("server.role", Rule::OneOf(&["all", "train", "serve"])),
@@ -86,6 +86,9 @@ const RULES: [(&str, Rule); 60] = [
     ("training.threads", Rule::Int(1, 1024)),
     ("training.seed", Rule::Int(0, i64::MAX)),
     ("training.protocol", Rule::OneOf(&["auto", "leave-last-out", "temporal"])),
+    ("training.budget", Rule::Span(SECOND, 365 * DAY)),
+    ("training.trials", Rule::Int(0, 1_000_000)),
+    ("training.half_life", Rule::SpanOrNone(SECOND)),
     ("training.ease_max_items", Rule::Int(1, 100_000)),
     ("training.ease_lambdas", Rule::Numbers(&Rule::Above(0.0, F32))),
     ("training.neural_epochs", Rule::Int(1, 100_000)),

@@ -19,6 +19,7 @@ use crate::model::serving::live::LiveModel;
 use crate::model::serving::query::Query;
 use crate::model::serving::recommend::{ListRules, Recommending};
 use crate::model::training::pipeline::{Plan, train};
+use crate::model::training::search::Search;
 
 const NOW: i64 = 1_790_000_000_000;
 
@@ -55,7 +56,7 @@ fn judged(rows: &Interactions) {
             filters: Filters::default(),
             test: None,
             negatives: None,
-            specs: every_kind(),
+            search: Search { specs: every_kind(), ..Search::default() },
             metric: Metric::Ndcg10,
             lists: None,
         };
@@ -64,7 +65,13 @@ fn judged(rows: &Interactions) {
             Err(FitError::Unsuited(reason)) => assert!(!reason.is_empty()),
             Err(other) => panic!("{protocol}: {other}"),
         }
-        let plan = Plan { specs: every_kind(), protocol, metric: Metric::Ndcg10, margin: 0.0, probes: 5 };
+        let plan = Plan {
+            search: Search { specs: every_kind(), ..Search::default() },
+            protocol,
+            metric: Metric::Ndcg10,
+            margin: 0.0,
+            probes: 5,
+        };
         match train(rows, &plan, None, None, &Job::quiet(42)) {
             Ok(outcome) => finite(&outcome.candidates),
             Err(FitError::Unsuited(reason)) => assert!(!reason.is_empty()),

@@ -1,15 +1,20 @@
-//! Who took what, by user and by item, and how often two items were taken by one user.
+//! Who took what and how much, by user and by item, and how often two items were taken by one user.
 
 #![expect(clippy::indexing_slicing, reason = "users and items are dense indices of the dataset")]
 
-use crate::model::dataset::Dataset;
+use crate::model::dataset::{Dataset, Pair};
 
-/// The pairs of positive weight in both directions; 12 bytes a pair.
+/// The least strength of a pair that counts at all, so that products of two stay above 0.
+const FAINTEST: f32 = 1e-6;
+
+/// The pairs of positive weight in both directions; 16 bytes a pair.
 pub struct Taken {
     /// `user_starts[u]..user_starts[u + 1]` are the items of user `u`.
     user_starts: Vec<usize>,
     /// By user, ascending.
     items: Vec<u32>,
+    /// How much of a taking each of them is, above 0, 1 at most.
+    strengths: Vec<f32>,
     /// `item_starts[i]..item_starts[i + 1]` are the takers of item `i`.
     item_starts: Vec<usize>,
     /// By item: the user and the item's place among that user's items.
@@ -23,19 +28,19 @@ impl Taken {
         let mut user_starts = Vec::with_capacity(data.users() + 1);
         user_starts.push(0);
         let mut items: Vec<u32> = Vec::with_capacity(data.pairs.len());
+        let mut strengths: Vec<f32> = Vec::with_capacity(data.pairs.len());
         let mut item_starts = vec![0_usize; data.items() + 1];
         for user in 0..data.users() {
-            let mut pairs: Vec<(i64, u32)> =
-                data.of(user).iter().filter(|pair| pair.weight > 0.0).map(|pair| (pair.last_ms, pair.item)).collect();
+            let mut pairs: Vec<&Pair> = data.of(user).iter().filter(|pair| pair.weight > 0.0).collect();
             if pairs.len() > most {
-                pairs.sort_unstable_by_key(|&(last, item)| (std::cmp::Reverse(last), item));
+                pairs.sort_unstable_by_key(|pair| (std::cmp::Reverse(pair.last_ms), pair.item));
                 pairs.truncate(most);
             }
-            let first = items.len();
-            items.extend(pairs.iter().map(|&(_, item)| item));
-            items[first..].sort_unstable();
-            for &item in &items[first..] {
-                item_starts[item as usize + 1] += 1;
+            pairs.sort_unstable_by_key(|pair| pair.item);
+            for pair in pairs {
+                items.push(pair.item);
+                strengths.push(pair.strength().max(FAINTEST));
+                item_starts[pair.item as usize + 1] += 1;
             }
             user_starts.push(items.len());
         }
@@ -50,22 +55,26 @@ impl Taken {
                 next[item as usize] += 1;
             }
         }
-        Self { user_starts, items, item_starts, takers }
+        Self { user_starts, items, strengths, item_starts, takers }
     }
 
-    /// How many users took `item`.
-    pub fn takers(&self, item: usize) -> usize {
-        self.item_starts[item + 1] - self.item_starts[item]
+    /// The squared strengths of `item`'s takings, summed: how many users took it, where all took it whole.
+    pub fn mass(&self, item: usize) -> f64 {
+        let takers = &self.takers[self.item_starts[item]..self.item_starts[item + 1]];
+        let strength = |&(user, place): &(u32, u32)| self.strengths[self.user_starts[user as usize] + place as usize];
+        takers.iter().map(|taker| f64::from(strength(taker)).powi(2)).sum()
     }
 
-    /// Calls `add` with each item that a taker of `item` took, once per such user; only items from `item` on where
-    /// `half` is set.
-    pub fn each_with(&self, item: usize, half: bool, mut add: impl FnMut(usize)) {
+    /// Calls `add` with each item that a taker of `item` took and the product of the two strengths, once per such user;
+    /// only items from `item` on where `half` is set.
+    pub fn each_with(&self, item: usize, half: bool, mut add: impl FnMut(usize, f32)) {
         for &(user, place) in &self.takers[self.item_starts[item]..self.item_starts[item + 1]] {
             let user = user as usize;
-            let first = self.user_starts[user] + if half { place as usize } else { 0 };
-            for &other in &self.items[first..self.user_starts[user + 1]] {
-                add(other as usize);
+            let own = self.user_starts[user] + place as usize;
+            let others = if half { own } else { self.user_starts[user] }..self.user_starts[user + 1];
+            let strength = self.strengths[own];
+            for (&other, &with) in self.items[others.clone()].iter().zip(&self.strengths[others]) {
+                add(other as usize, strength * with);
             }
         }
     }

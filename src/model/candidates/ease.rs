@@ -1,8 +1,9 @@
 //! `ease`: Steck, "Embarrassingly Shallow Autoencoders for Sparse Data" (2019), the closed form.
 //!
-//! With `G = XᵀX + λI` over the pairs of positive weight and `P = G⁻¹`, the weights are `B = I - P diag(1 / diag P)`.
-//! A user's score for an item is the sum of the rows of `B` of what is in the history; disliked items subtract theirs.
-//! Time grows with the cube of the catalogue, memory with its square: two matrices of 32-bit floats while it is fitted.
+//! With `G = XᵀX + λI` over the pairs of positive weight, each counted by its strength, and `P = G⁻¹`, the weights are
+//! `B = I - P diag(1 / diag P)`. A user's score for an item is the sum of the rows of `B` of what is in the history;
+//! disliked items subtract theirs. Time grows with the cube of the catalogue, memory with its square: two matrices of
+//! 32-bit floats while it is fitted.
 
 #![expect(clippy::indexing_slicing, reason = "matrices of known size")]
 
@@ -112,15 +113,14 @@ fn weights(data: &Dataset, lambda: f32, job: &Job) -> Result<Vec<f32>, FitError>
     }
 }
 
-/// The upper triangle of `XᵀX + λI`, row-major. Counts are exact up to 2^24 common takers, so that no order of adding
-/// matters.
+/// The upper triangle of `XᵀX + λI`, row-major. Each entry is summed in the order of users, on one thread.
 fn gram(data: &Dataset, lambda: f32, job: &Job) -> Result<Vec<f32>, FitError> {
     let items = data.items();
     let taken = Taken::new(data, usize::MAX);
     let mut gram = zeros(items)?;
     gram.par_chunks_mut(items).enumerate().try_for_each(|(item, row)| {
         job.check()?;
-        taken.each_with(item, true, |other| row[other] += 1.0);
+        taken.each_with(item, true, |other, both| row[other] += both);
         row[item] += lambda;
         Ok(())
     })?;

@@ -19,13 +19,14 @@ pub fn joined(history: &[Acted], items: usize) -> Vec<(u32, f32)> {
     weights
 }
 
-/// As [`joined`], with 1 in place of a weight above 0 and -1 of one below.
+/// As [`joined`], each weight cut to -1..=1: a purchase pulls whole and no harder for being repeated, a view a little, a
+/// dislike away.
 pub fn directions(history: &[Acted], items: usize) -> Vec<(u32, f32)> {
-    let mut weights = joined(history, items);
-    for (_, weight) in &mut weights {
-        *weight = weight.signum();
+    let mut pulls = joined(history, items);
+    for (_, weight) in &mut pulls {
+        *weight = weight.clamp(-1.0, 1.0);
     }
-    weights
+    pulls
 }
 
 /// The summands of the scores of `wanted` where a score is the sum over `directions` of the direction times
@@ -48,6 +49,6 @@ mod tests {
         let acted = |item, weight| Acted { item, weight, time_ms: 0 };
         let history = [acted(3, 1.0), acted(1, 0.5), acted(3, -3.0), acted(2, 1.0), acted(2, -1.0), acted(9, 1.0)];
         assert_eq!(joined(&history, 5), [(1, 0.5), (3, -2.0)]);
-        assert_eq!(directions(&history, 5), [(1, 1.0), (3, -1.0)]);
+        assert_eq!(directions(&history, 5), [(1, 0.5), (3, -1.0)]);
     }
 }

@@ -1,6 +1,7 @@
 //! `item-knn`: an item's nearest neighbours by cosine with shrinkage.
 //!
-//! With `c` users who took both items and `a` and `b` who took each, the likeness is `c / (sqrt(a b) + shrinkage)`.
+//! With `c` users who took both items and `a` and `b` who took each, the likeness is `c / (sqrt(a b) + shrinkage)`; who
+//! did less than take an item (a view) counts by the strength of it.
 //! A user's score for an item is the sum over the history of its likeness to the item, where the item is among the
 //! neighbours. Sparse: a catalogue of any size.
 
@@ -21,9 +22,6 @@ use crate::model::training::pool;
 
 /// The kind's name.
 pub const KIND: &str = "item-knn";
-
-/// The (neighbours, shrinkage) that a run tries.
-pub const TRIED: [(usize, f64); 4] = [(50, 0.0), (50, 20.0), (200, 0.0), (200, 20.0)];
 
 /// Of a user with more pairs only the latest count, or a few such users would cost more than all others.
 const MOST_PAIRS: usize = 2_000;
@@ -61,14 +59,15 @@ impl Recipe for ItemKnn {
 
     fn fit(&self, data: &Dataset, _parent: Option<&Fitted>, job: &Job) -> Result<Box<dyn Recommender>, FitError> {
         let taken = Taken::new(data, MOST_PAIRS);
+        let masses: Vec<f64> = (0..data.items()).map(|item| taken.mass(item)).collect();
         let rows: Vec<Vec<(u32, f32)>> = pool::within(job.threads, || {
             (0..data.items())
                 .into_par_iter()
                 .map_init(
-                    || (vec![0_u32; data.items()], Vec::new()),
+                    || (vec![0.0_f32; data.items()], Vec::new()),
                     |(counts, seen), item| {
                         job.check()?;
-                        Ok(self.neighbours_of(item, &taken, counts, seen))
+                        Ok(self.neighbours_of(item, &taken, &masses, counts, seen))
                     },
                 )
                 .collect::<Result<_, FitError>>()
@@ -79,20 +78,27 @@ impl Recipe for ItemKnn {
 
 impl ItemKnn {
     /// The nearest neighbours of `item`, by index; `counts` is all 0 before and after.
-    fn neighbours_of(&self, item: usize, taken: &Taken, counts: &mut [u32], seen: &mut Vec<u32>) -> Vec<(u32, f32)> {
-        taken.each_with(item, false, |other| {
-            if counts[other] == 0 {
+    fn neighbours_of(
+        &self,
+        item: usize,
+        taken: &Taken,
+        masses: &[f64],
+        counts: &mut [f32],
+        seen: &mut Vec<u32>,
+    ) -> Vec<(u32, f32)> {
+        taken.each_with(item, false, |other, both| {
+            if counts[other] == 0.0 {
                 seen.push(other as u32);
             }
-            counts[other] += 1;
+            counts[other] += both;
         });
-        let own = taken.takers(item) as f64;
+        let own = masses[item];
         let mut near = Vec::with_capacity(seen.len());
         for other in seen.drain(..) {
             let at = other as usize;
             let both = f64::from(std::mem::take(&mut counts[at]));
             if at != item {
-                let likeness = both / ((own * taken.takers(at) as f64).sqrt() + self.shrinkage);
+                let likeness = both / ((own * masses[at]).sqrt() + self.shrinkage);
                 near.push((other, likeness as f32));
             }
         }
@@ -166,10 +172,10 @@ impl Recommender for KnnModel {
     fn score_all(&self, taste: &Taste<'_>, out: &mut [f32]) -> bool {
         out.fill(0.0);
         let mut known = false;
-        for (item, sign) in directions(taste.history, self.items()) {
+        for (item, pull) in directions(taste.history, self.items()) {
             for (other, likeness) in self.row(item) {
-                out[other] += sign * likeness;
-                known |= sign > 0.0;
+                out[other] += pull * likeness;
+                known |= pull > 0.0;
             }
         }
         known

@@ -2,9 +2,11 @@
 
 #[cfg(test)]
 mod bad_input_tests;
+mod blend;
 mod cooccurrence;
 mod decayed;
 mod ease;
+mod fading;
 #[cfg(test)]
 mod fold_in_tests;
 mod history;
@@ -15,6 +17,7 @@ mod options;
 mod popularity;
 #[cfg(test)]
 mod real_data;
+mod space;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +30,7 @@ use super::dataset::Dataset;
 use super::ids::{ItemId, UserId};
 use super::recommender::{Fitted, Recipe, RecipeSpec, Recommender};
 use super::training::job::{FitError, Job};
+use blend::Blend;
 use decayed::DecayedPopular;
 use ease::Ease;
 use ials::Ials;
@@ -35,10 +39,19 @@ use neural_cf::NeuralCf;
 use popularity::{Popular, RecentPopular};
 
 pub use options::{CandidateOptions, specs};
+pub use space::Space;
 
 /// The kinds that this build knows.
-pub const KINDS: [&str; 7] =
-    [popularity::POPULAR, popularity::RECENT, decayed::KIND, item_knn::KIND, ease::KIND, ials::KIND, neural_cf::KIND];
+pub const KINDS: [&str; 8] = [
+    popularity::POPULAR,
+    popularity::RECENT,
+    decayed::KIND,
+    item_knn::KIND,
+    ease::KIND,
+    ials::KIND,
+    neural_cf::KIND,
+    blend::KIND,
+];
 
 /// A recipe read from JSON, with the ranges that serde cannot see.
 trait Settings: DeserializeOwned {
@@ -57,10 +70,11 @@ pub fn recipe(spec: &RecipeSpec) -> Result<Box<dyn Recipe>, ArtifactError> {
         popularity::POPULAR => Box::new(read::<Popular>(spec)?),
         popularity::RECENT => Box::new(read::<RecentPopular>(spec)?),
         decayed::KIND => Box::new(read::<DecayedPopular>(spec)?),
-        item_knn::KIND => Box::new(read::<ItemKnn>(spec)?),
-        ease::KIND => Box::new(read::<Ease>(spec)?),
+        item_knn::KIND => fading_recipe::<ItemKnn>(spec)?,
+        ease::KIND => fading_recipe::<Ease>(spec)?,
         ials::KIND => Box::new(read::<Ials>(spec)?),
         neural_cf::KIND => Box::new(read::<NeuralCf>(spec)?),
+        blend::KIND => Box::new(read::<Blend>(spec)?),
         other => return Err(unknown(other)),
     })
 }
@@ -75,10 +89,11 @@ pub fn load(spec: &RecipeSpec, tensors: Tensors) -> Result<Box<dyn Recommender>,
         popularity::POPULAR => popularity::load(popularity::POPULAR, tensors),
         popularity::RECENT => popularity::load(popularity::RECENT, tensors),
         decayed::KIND => popularity::load(decayed::KIND, tensors),
-        item_knn::KIND => item_knn::load(tensors),
-        ease::KIND => ease::load(tensors),
+        item_knn::KIND => fading_model(spec, item_knn::load(tensors)?),
+        ease::KIND => fading_model(spec, ease::load(tensors)?),
         ials::KIND => ials::load(spec, tensors),
         neural_cf::KIND => neural_cf::load(tensors),
+        blend::KIND => blend::load(spec, tensors),
         other => Err(unknown(other)),
     }
 }
@@ -115,6 +130,16 @@ pub fn load_fitted(
         }
     }
     Ok(Fitted { recommender, settings: spec.settings.clone(), item_ids, user_ids })
+}
+
+/// The recipe of a kind that reads histories, which may fade.
+fn fading_recipe<T: Settings + Recipe + 'static>(spec: &RecipeSpec) -> Result<Box<dyn Recipe>, ArtifactError> {
+    let (own, half_life_days) = fading::divide(spec)?;
+    Ok(fading::recipe(Box::new(read::<T>(&own)?), half_life_days))
+}
+
+fn fading_model(spec: &RecipeSpec, model: Box<dyn Recommender>) -> Result<Box<dyn Recommender>, ArtifactError> {
+    Ok(fading::model(model, fading::divide(spec)?.1))
 }
 
 fn read<T: Settings>(spec: &RecipeSpec) -> Result<T, ArtifactError> {

@@ -44,7 +44,15 @@ pub(super) fn every_kind() -> Vec<RecipeSpec> {
         spec("item-knn", json!({ "neighbours": 3, "shrinkage": 0.0 })),
         spec("ease", json!({ "lambda": 0.5, "max_items": 100 })),
         spec("ials", json!({ "factors": 5, "iterations": 3, "weight_power": 0.5 })),
+        spec("ease", json!({ "lambda": 0.5, "max_items": 100, "half_life_days": 0.5 })),
         spec("neural-cf", json!({ "epochs": 2, "batch": 16, "learning_rate": 0.05, "held_out": 0.2 })),
+        spec(
+            "blend",
+            json!({ "parts": [
+            { "kind": "ease", "settings": { "lambda": 0.5, "max_items": 100, "half_life_days": 0.5 } },
+            { "kind": "item-knn", "settings": { "neighbours": 3, "shrinkage": 0.0 } },
+        ] }),
+        ),
     ]
 }
 
@@ -131,13 +139,10 @@ proptest! {
 
 #[test]
 fn the_smallest_data_is_fitted_or_refused() {
-    assert!(all_kinds_hold(&dataset(&[(0, 0, 1.0, 5)])).is_empty(), "one user, one item");
-    assert!(all_kinds_hold(&dataset(&[(0, 0, 1.0, 5), (1, 0, 1.0, 5), (2, 0, 3.0, 5)])).is_empty(), "one item");
-    assert_eq!(
-        all_kinds_hold(&dataset(&[(0, 0, -1.0, 5), (1, 1, 0.0, 5)])),
-        ["ials", "neural-cf"],
-        "nothing but dislikes"
-    );
+    assert_eq!(all_kinds_hold(&dataset(&[(0, 0, 1.0, 5)])), ["blend"], "one user, one item");
+    assert_eq!(all_kinds_hold(&dataset(&[(0, 0, 1.0, 5), (1, 0, 1.0, 5), (2, 0, 3.0, 5)])), ["blend"], "one item");
+    let refused = all_kinds_hold(&dataset(&[(0, 0, -1.0, 5), (1, 1, 0.0, 5)]));
+    assert_eq!(refused, ["ials", "neural-cf", "blend"], "nothing but dislikes");
     let empty = dataset(&[]);
     for spec in every_kind() {
         let refused = fit(&*recipe(&spec).unwrap(), &empty, None, &Job::quiet(1)).err().unwrap();
@@ -148,7 +153,8 @@ fn the_smallest_data_is_fitted_or_refused() {
 #[test]
 fn a_user_with_a_hundred_thousand_events_is_fitted() {
     let mut rows: Vec<(u32, u32, f32, i64)> = (0..100_000).map(|k| (0, k % 90, 1.0, i64::from(k))).collect();
-    rows.push((1, 3, 1.0, 4));
+    rows.extend((1..20).map(|user| (user, user % 7, 1.0, i64::from(user))));
+    rows.extend((1..20).map(|user| (user, 7 + user % 5, 1.0, i64::from(user) + 30)));
     assert!(all_kinds_hold(&dataset(&rows)).is_empty());
 }
 
@@ -169,10 +175,12 @@ fn threads_do_not_change_the_weights() {
 
 #[test]
 fn ids_must_fit_the_model() {
-    let data = dataset(&[(0, 0, 1.0, 0), (0, 1, 1.0, 0)]);
+    let rows: Vec<(u32, u32, f32, i64)> =
+        (0..24).flat_map(|user| [(user, user % 3, 1.0, 0), (user, (user + 1) % 3, 1.0, 0)]).collect();
+    let data = dataset(&rows);
     for spec in every_kind() {
         let model = fit(&*recipe(&spec).unwrap(), &data, None, &Job::quiet(1)).unwrap();
-        assert_eq!(model.user_ids.len(), if spec.kind == "neural-cf" { 1 } else { 0 });
+        assert_eq!(model.user_ids.len(), if spec.kind == "neural-cf" { 24 } else { 0 });
         let tensors = model.recommender.save().unwrap();
         let short = Arc::new(model.item_ids[..1].to_vec());
         assert!(load_fitted(&spec, tensors.clone(), short, model.user_ids.clone()).is_err(), "{}", spec.kind);

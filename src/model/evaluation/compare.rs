@@ -16,6 +16,7 @@ use crate::model::recommender::RecipeSpec;
 use crate::model::training::choose::{self, LEAST_USERS, POPULAR, Part, Recipes, Scored};
 use crate::model::training::job::{FitError, Job};
 use crate::model::training::pipeline::in_pool;
+use crate::model::training::search::Search;
 
 /// What is compared, and how.
 #[derive(Debug, Clone)]
@@ -28,8 +29,8 @@ pub struct EvaluationOptions<'a> {
     pub test: Option<&'a Interactions>,
     /// Held-out items with the items they are ranked among; they win over `test`.
     pub negatives: Option<&'a [Negatives]>,
-    /// Kinds with settings; one row comes of each kind, its settings chosen on a validation part of train.
-    pub specs: Vec<RecipeSpec>,
+    /// The kinds and how their settings are searched for; one row comes of each kind.
+    pub search: Search,
     /// What is compared in the choice.
     pub metric: Metric,
     /// Where the lists on the test users are written.
@@ -85,10 +86,10 @@ fn run(
     let validation = split.validation();
     let mut kinds = if validation.test.len() < LEAST_USERS {
         job.log(format!("only {} users to choose by: {POPULAR} is taken by rule", validation.test.len()));
-        first_of_each_kind(&options.specs)
+        first_of_each_kind(&options.search.specs)
     } else {
         let set = TestSet::new(&validation);
-        choose::choose(&options.specs, &set, options.metric, recipes, &job.within(0.0, 0.5))?
+        options.search.run(&set, validation.protocol, options.metric, recipes, &job.within(0.0, 0.5))?
     };
     drop(validation);
     let asked_for = kinds.len();
@@ -140,7 +141,7 @@ mod tests {
             filters: Filters::default(),
             test: None,
             negatives: None,
-            specs: kinds.iter().map(spec).collect(),
+            search: Search { specs: kinds.iter().map(spec).collect(), ..Search::default() },
             metric: Metric::Ndcg10,
             lists: None,
         }

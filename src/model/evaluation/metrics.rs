@@ -82,6 +82,12 @@ impl HeldOut {
         Self { known, count }
     }
 
+    /// The held-out items that train knows, ascending.
+    #[must_use]
+    pub fn known(&self) -> &[u32] {
+        &self.known
+    }
+
     /// Number of held-out items, the unseen among them.
     #[must_use]
     pub const fn len(&self) -> usize {

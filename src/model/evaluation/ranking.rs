@@ -15,7 +15,7 @@ use super::lists::ListWriter;
 use super::metrics::{self, COVERAGE, HeldOut, Means, NAMES, SHOWN};
 use super::split::Split;
 use super::top::top_n;
-use crate::model::dataset::Dataset;
+use crate::model::dataset::{Dataset, Pair};
 use crate::model::ids::{ItemId, UserId};
 use crate::model::interactions::NO_TIME;
 use crate::model::manifest::Figure;
@@ -56,6 +56,16 @@ struct Asked {
     /// The only items to be ranked, if the protocol names them.
     given: Option<Vec<u32>>,
     acts: std::ops::Range<usize>,
+}
+
+/// One test user, as a model is asked about it.
+pub struct Case<'a> {
+    /// The history in train.
+    pub taste: Taste<'a>,
+    /// The pairs in train, whose items are not ranked.
+    pub own: &'a [Pair],
+    /// What is held out.
+    pub held_out: &'a HeldOut,
 }
 
 /// What a model is worth on a test set.
@@ -126,6 +136,16 @@ impl TestSet {
     #[must_use]
     pub fn users(&self) -> usize {
         self.users.len()
+    }
+
+    /// The test users whom train knows, each with history, train pairs and held-out items: what weights are fitted on.
+    pub fn cases(&self) -> impl ExactSizeIterator<Item = Case<'_>> {
+        let known: Vec<(&Asked, u32)> = self.users.iter().filter_map(|asked| Some((asked, asked.user?))).collect();
+        known.into_iter().map(|(asked, user)| Case {
+            taste: Taste { user: None, history: &self.acts[asked.acts.clone()], now_ms: self.now_ms },
+            own: self.data.of(user as usize),
+            held_out: &asked.held_out,
+        })
     }
 
     /// The figures of a model fitted on this set's dataset. Works in rayon's current pool; sums are made in the order of

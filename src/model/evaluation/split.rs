@@ -6,6 +6,7 @@
 //! of weights) are never held out: nobody should be recommended them.
 #![expect(clippy::indexing_slicing, reason = "rows index their own columns, users and items their id tables")]
 
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::model::interactions::{Interactions, NO_TIME};
@@ -17,7 +18,8 @@ const DRAW_SEED: u64 = 42;
 const TEMPORAL_USERS: usize = 200;
 
 /// Which rows are learnt from and which are held out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Protocol {
     /// `temporal` where there are times and at least 200 test users, else `leave-last-out`; never the protocol of a [`Split`].
     #[default]

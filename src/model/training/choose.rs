@@ -1,4 +1,4 @@
-//! The choice among candidates, on a validation part of train: never on the rows that judge the chosen one.
+//! What a candidate is worth on a part of the data: never the rows that judge the chosen one, where it is to be chosen.
 
 use std::time::Instant;
 
@@ -52,6 +52,19 @@ pub struct Scored {
 }
 
 impl Scored {
+    /// A spec that could not be fitted, and why.
+    #[must_use]
+    pub fn failed(spec: RecipeSpec, part: Part, error: String) -> Self {
+        let figures = CandidateFigures {
+            model: spec.kind.clone(),
+            part: part.name().to_owned(),
+            settings: spec.settings.clone(),
+            error: Some(error),
+            ..CandidateFigures::default()
+        };
+        Self { spec, figures }
+    }
+
     /// The figure compared by; none where it could not be fitted.
     #[must_use]
     pub fn score(&self, metric: Metric) -> Option<f64> {
@@ -76,7 +89,8 @@ pub fn of_kind(specs: &[RecipeSpec], kind: &str) -> RecipeSpec {
 /// fitted on the held-out rows too, and must not be what a judged fit begins from.
 ///
 /// # Errors
-/// [`FitError::Cancelled`] only; every other failure is told in the figures' `error`.
+/// [`FitError::Cancelled`], and [`FitError::OutOfTime`] where there was no time to begin; every other failure is told in
+/// the figures' `error`.
 pub fn assess(
     spec: &RecipeSpec,
     set: &TestSet,
@@ -132,81 +146,13 @@ fn log(figures: &CandidateFigures, job: &Job) {
     }
 }
 
-/// Assesses every spec on the validation set and keeps the best of each kind: the best kind first, those that could not
-/// be fitted last; of equals the earlier in `specs`.
-///
-/// # Errors
-/// [`FitError::Cancelled`].
-pub fn choose(
-    specs: &[RecipeSpec],
-    set: &TestSet,
-    metric: Metric,
-    recipes: Recipes<'_>,
-    job: &Job,
-) -> Result<Vec<Scored>, FitError> {
-    let mut kinds: Vec<Scored> = Vec::new();
-    for (at, spec) in specs.iter().enumerate() {
-        let scored = assess(spec, set, Part::Validation, recipes, &part_of(job, at, specs.len()))?;
-        match kinds.iter_mut().find(|known| known.spec.kind == scored.spec.kind) {
-            Some(known) if better(&scored, known, metric) => *known = scored,
-            Some(_) => {}
-            None => kinds.push(scored),
-        }
-    }
-    // A stable sort: equals stay in the order of specs.
-    kinds.sort_by(|a, b| rank(b, metric).total_cmp(&rank(a, metric)));
-    Ok(kinds)
-}
-
 /// The part of a step that belongs to the candidate `at` of `all`.
 pub(crate) fn part_of(job: &Job, at: usize, all: usize) -> Job {
     let share = |at: usize| at as f32 / all.max(1) as f32;
     job.within(share(at), share(at + 1))
 }
 
-fn better(a: &Scored, b: &Scored, metric: Metric) -> bool {
-    rank(a, metric) > rank(b, metric)
-}
-
-fn rank(scored: &Scored, metric: Metric) -> f64 {
+/// The figure compared by, the lowest of all where there is none.
+pub(super) fn rank(scored: &Scored, metric: Metric) -> f64 {
     scored.score(metric).unwrap_or(f64::NEG_INFINITY)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::evaluation::split;
-    use crate::model::training::shop;
-
-    fn spec(kind: &str, settings: serde_json::Value) -> RecipeSpec {
-        RecipeSpec { kind: kind.to_owned(), settings }
-    }
-
-    #[test]
-    fn the_best_of_each_kind_comes_best_first_and_failures_last() {
-        let set = TestSet::new(&split::leave_last_out(&shop::rows(40, 30)));
-        let specs = [
-            spec("broken", serde_json::json!({})),
-            spec("unheard", serde_json::json!({})),
-            spec(POPULAR, serde_json::json!({})),
-            spec("neighbours", serde_json::json!({"sign": -1.0})),
-            spec("neighbours", serde_json::json!({})),
-        ];
-        let kinds = choose(&specs, &set, Metric::Ndcg10, &shop::recipe, &Job::quiet(1)).unwrap();
-        let names: Vec<&str> = kinds.iter().map(|scored| scored.figures.model.as_str()).collect();
-        assert_eq!(names, ["neighbours", POPULAR, "broken", "unheard"]);
-        assert_eq!(kinds[0].spec.settings, serde_json::json!({"sign": 1.0}), "the better spec, its default filled in");
-        assert_eq!(kinds[2].figures.error.as_deref(), Some("broken is never fitted"));
-        assert_eq!(kinds[3].figures.error.as_deref(), Some("unknown kind of model unheard"));
-        assert!(kinds[3].figures.metrics.is_empty());
-    }
-
-    #[test]
-    fn of_equals_the_earlier_is_taken() {
-        let set = TestSet::new(&split::leave_last_out(&shop::rows(40, 30)));
-        let specs = ["recent-popular", POPULAR].map(|kind| spec(kind, serde_json::json!({"all": true})));
-        let kinds = choose(&specs, &set, Metric::Hr10, &shop::recipe, &Job::quiet(1)).unwrap();
-        assert_eq!(kinds[0].figures.metrics, kinds[1].figures.metrics);
-        assert_eq!(kinds[0].spec.kind, "recent-popular");
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 /// Why a model could not be fitted. The live model is not touched by any of these.
 #[derive(Debug, thiserror::Error)]
@@ -9,6 +10,9 @@ pub enum FitError {
     /// The cancel flag was seen.
     #[error("the run was cancelled")]
     Cancelled,
+    /// The time that was given is over.
+    #[error("stopped when training.budget was over")]
+    OutOfTime,
     /// A loss or a weight is NaN or infinite.
     #[error("{0} is not finite")]
     NotFinite(String),
@@ -39,6 +43,7 @@ pub struct Job {
     /// How many threads it may use.
     pub threads: usize,
     cancelled: Arc<AtomicBool>,
+    deadline: Option<Instant>,
     reporter: Arc<dyn Fn(Report) + Send + Sync>,
 }
 
@@ -51,7 +56,7 @@ impl Job {
         cancelled: Arc<AtomicBool>,
         reporter: Arc<dyn Fn(Report) + Send + Sync>,
     ) -> Self {
-        Self { seed, threads, cancelled, reporter }
+        Self { seed, threads, cancelled, deadline: None, reporter }
     }
 
     /// A job that reports to nobody and cannot be cancelled.
@@ -73,12 +78,25 @@ impl Job {
         Self { reporter: Arc::new(told), ..self.clone() }
     }
 
+    /// The same job, to be over at `deadline`.
+    #[must_use]
+    pub fn until(&self, deadline: Instant) -> Self {
+        Self { deadline: Some(deadline), ..self.clone() }
+    }
+
     /// To be asked once per batch of work, a few milliseconds at most apart.
     ///
     /// # Errors
-    /// [`FitError::Cancelled`] once the flag is set.
+    /// [`FitError::Cancelled`] once the flag is set; [`FitError::OutOfTime`] once there is a deadline and it has
+    /// passed.
     pub fn check(&self) -> Result<(), FitError> {
-        if self.cancelled.load(Ordering::Relaxed) { Err(FitError::Cancelled) } else { Ok(()) }
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(FitError::Cancelled);
+        }
+        match self.deadline {
+            Some(deadline) if Instant::now() >= deadline => Err(FitError::OutOfTime),
+            _ => Ok(()),
+        }
     }
 
     /// Says that a step begins.

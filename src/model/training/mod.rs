@@ -7,8 +7,11 @@ pub mod network;
 pub mod pipeline;
 pub mod pool;
 pub mod probes;
+pub mod search;
 
 #[cfg(test)]
 mod pipeline_tests;
+#[cfg(test)]
+mod search_tests;
 #[cfg(test)]
 pub(crate) mod shop;

@@ -8,6 +8,7 @@ use super::choose::{self, LEAST_USERS, Part, Recipes, Scored};
 use super::gate;
 use super::job::{FitError, Job};
 use super::probes::{self, Probes};
+use super::search::Search;
 use crate::model::candidates;
 use crate::model::dataset::Dataset;
 use crate::model::evaluation::metrics::Metric;
@@ -20,8 +21,8 @@ use crate::model::recommender::{Fitted, RecipeSpec};
 /// What a run trains and how it judges. The seed and the threads are the job's.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// Kinds with settings, several of a kind where several settings are tried; of equals the earlier is chosen.
-    pub specs: Vec<RecipeSpec>,
+    /// Which kinds are trained, and how their settings are searched for.
+    pub search: Search,
     /// How train and holdout are divided.
     pub protocol: Protocol,
     /// What is compared, in the choice and at the gate.
@@ -30,6 +31,14 @@ pub struct Plan {
     pub margin: f64,
     /// Users whose lists become probes.
     pub probes: usize,
+}
+
+impl Plan {
+    /// The plan of a run that follows on a version with these figures: the search begins where it ended then.
+    #[must_use]
+    pub fn remembering(&self, found: &[CandidateFigures]) -> Self {
+        Self { search: self.search.remembering(found), ..self.clone() }
+    }
 }
 
 /// What came of a run's work.
@@ -143,9 +152,10 @@ impl Run<'_> {
         if fewest < LEAST_USERS {
             return self.by_rule(fewest);
         }
-        let validation = TestSet::new(&validation);
-        let kinds = choose::choose(&self.plan.specs, &validation, self.plan.metric, self.recipes, self.job)?;
+        let (set, protocol) = (TestSet::new(&validation), validation.protocol);
         drop(validation);
+        let kinds = self.plan.search.run(&set, protocol, self.plan.metric, self.recipes, self.job)?;
+        drop(set);
 
         self.step("evaluate")?;
         let holdout = TestSet::new(&split);
@@ -220,7 +230,7 @@ impl Run<'_> {
             self.step(step)?;
             self.job.progress(1.0);
         }
-        let mut chosen = choose::popular(&self.plan.specs);
+        let mut chosen = choose::popular(&self.plan.search.specs);
         let recipe = (self.recipes)(&chosen).map_err(|unknown| FitError::Unsuited(unknown.to_string()))?;
         chosen.settings = recipe.settings();
         Ok(Judged { candidates: Vec::new(), chosen, verdict: GateVerdict { passed: true, reasons: vec![reason] } })

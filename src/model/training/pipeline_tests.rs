@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use super::choose::POPULAR;
 use super::job::{FitError, Job, Report};
 use super::pipeline::{Outcome, Plan, train_with};
+use super::search::Search;
 use super::{gate, probes, shop};
 use crate::model::evaluation::metrics::Metric;
 use crate::model::evaluation::split::Protocol;
@@ -21,7 +22,10 @@ fn spec(kind: &str, settings: serde_json::Value) -> RecipeSpec {
 
 fn plan(kinds: &[&str]) -> Plan {
     Plan {
-        specs: kinds.iter().map(|kind| spec(kind, serde_json::json!({}))).collect(),
+        search: Search {
+            specs: kinds.iter().map(|kind| spec(kind, serde_json::json!({}))).collect(),
+            ..Search::default()
+        },
         protocol: Protocol::Auto,
         metric: Metric::Ndcg10,
         margin: 0.02,

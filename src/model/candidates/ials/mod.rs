@@ -92,14 +92,6 @@ impl Settings for Ials {
 }
 
 impl Ials {
-    /// What a run tries.
-    #[must_use]
-    pub fn tried() -> Vec<Self> {
-        let with =
-            |factors, unobserved, regularization| Self { factors, unobserved, regularization, ..Self::default() };
-        vec![with(128, 1.0, 0.002), with(64, 1.0, 0.01), with(64, 0.1, 0.006)]
-    }
-
     /// How much a pair of `weight` counts beside one whose weight is in the `middle` of all: an eighth to eightfold.
     #[must_use]
     pub fn confidence(&self, weight: f32, middle: f32) -> f32 {
