@@ -133,7 +133,7 @@ proptest! {
         ),
         protocol in prop::sample::select(vec!["auto", "temporal", "leave-last-out"]),
     ) {
-        let within = |(user, item, weight, time)| (user % users, item % items, weight, time);
+        let within = |(user, item, weight, time): (u32, u32, f32, i64)| (user % users, item % items, weight, time);
         let rows: Vec<(u32, u32, f32, i64)> = rows.into_iter().map(within).collect();
         let data = dataset(&rows);
         let mut spec = neighbours();
