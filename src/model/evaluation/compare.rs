@@ -191,7 +191,7 @@ mod tests {
         writer.finish().unwrap();
         insta::assert_snapshot!(String::from_utf8(kept.0.lock().clone()).unwrap(), @r#"
         {"protocol":"holdout","train_users":3,"items":{"0":2,"1":1,"2":1}}
-        {"model":"popular","user":"1","test":["0","new"],"items":["0","2"]}
+        {"model":"popular","user":"1","test":["new","0"],"items":["0","2"]}
         {"model":"popular","user":"2","test":["1"],"items":["1","2"]}
         "#);
     }

@@ -87,7 +87,8 @@ fn parts_add_up_to_the_score_also_with_a_dislike_and_a_long_history() {
     let parts = |query: &Query| {
         let answer = shop.0.recommend(&Query { explain: true, ..query.clone() }, NOW);
         let parts = answer.items[0].parts.iter();
-        let name = |part: &ScorePart| part.item.as_ref().map_or(part.part.unwrap().to_owned(), |id| id.to_string());
+        let name =
+            |part: &ScorePart| part.item.as_ref().map_or_else(|| part.part.unwrap().to_owned(), ItemId::to_string);
         let sum: f32 = answer.items[0].parts.iter().map(|part| part.score).sum();
         assert!((sum - answer.items[0].score).abs() < 1e-5);
         (answer.items[0].id.to_string(), parts.map(|part| (name(part), part.score)).collect::<Vec<_>>())

@@ -83,7 +83,8 @@ impl Recommender for Toy {
 
     fn explain(&self, taste: &Taste<'_>, items: &[u32]) -> Option<Vec<Vec<Summand>>> {
         let Self::Alike(rows) = self else { return None };
-        let weight = |item: usize| taste.history.iter().filter(move |act| act.item as usize == item).map(|act| act.weight);
+        let weight =
+            |item: usize| taste.history.iter().filter(move |act| act.item as usize == item).map(|act| act.weight);
         let of_item = |&wanted: &u32| {
             let summand = |(item, row): (usize, &Vec<f32>)| Summand {
                 origin: Origin::Item(item as u32),
