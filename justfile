@@ -55,7 +55,7 @@ bench-tools:
 
 # Whether the figures of `ouzel evaluate` are those of an independent implementation, on a generated file and on `files`.
 check-metrics *files: bench-tools
-    cargo build
+    cargo test --no-run --test commands
     "${OUZEL_TOOLS:-.tools}/bench/bin/python" bench/metrics.py "${CARGO_TARGET_DIR:-target}/debug/ouzel" {{ files }}
 
 # The shell scripts.

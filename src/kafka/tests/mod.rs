@@ -78,6 +78,8 @@ impl Bench {
         for (key, value) in [
             ("session.timeout.ms", session),
             ("heartbeat.interval.ms", "200"),
+            // What was asked of a broker that went away is given up after this long, and a stopping client waits for it.
+            ("socket.timeout.ms", "10000"),
             ("statistics.interval.ms", "100"),
             ("topic.metadata.refresh.interval.ms", "500"),
         ] {

@@ -16,7 +16,7 @@ const TRAINED_ONLY: [&str; 1] = ["neural-cf"];
 /// Every how manyth user is a stranger.
 const STRANGERS: u32 = 8;
 
-/// 1,600 users of eight tastes, ten items each of eighty, oldest first, with some items that everybody takes.
+/// 4,800 users of eight tastes, ten items each of eighty, oldest first, with some items that everybody takes.
 fn shop() -> Interactions {
     let (mut rows, mut users, mut items) = (Interactions::default(), Interner::default(), Interner::default());
     let mut state = 99_u64;
@@ -24,7 +24,7 @@ fn shop() -> Interactions {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % below
     };
-    for user in 0..1_600_u64 {
+    for user in 0..4_800_u64 {
         let index = users.index(&UserId::from(user));
         for place in 0..10_i64 {
             // Not by the users' number alone, by which strangers are told.
