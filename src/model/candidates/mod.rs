@@ -10,8 +10,9 @@ mod options;
 mod popularity;
 #[cfg(test)]
 mod real_data;
+mod sequence;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 
@@ -27,12 +28,20 @@ use ease::Ease;
 use item_knn::ItemKnn;
 use neural_cf::NeuralCf;
 use popularity::{Popular, RecentPopular};
+use sequence::Sequence;
 
 pub use options::{CandidateOptions, specs};
 
 /// The kinds that this build knows.
-pub const KINDS: [&str; 6] =
-    [popularity::POPULAR, popularity::RECENT, decayed::KIND, item_knn::KIND, ease::KIND, neural_cf::KIND];
+pub const KINDS: [&str; 7] = [
+    popularity::POPULAR,
+    popularity::RECENT,
+    decayed::KIND,
+    item_knn::KIND,
+    ease::KIND,
+    neural_cf::KIND,
+    sequence::KIND,
+];
 
 /// A recipe read from JSON, with the ranges that serde cannot see.
 trait Settings: DeserializeOwned {
@@ -54,6 +63,7 @@ pub fn recipe(spec: &RecipeSpec) -> Result<Box<dyn Recipe>, ArtifactError> {
         item_knn::KIND => Box::new(read::<ItemKnn>(spec)?),
         ease::KIND => Box::new(read::<Ease>(spec)?),
         neural_cf::KIND => Box::new(read::<NeuralCf>(spec)?),
+        sequence::KIND => Box::new(read::<Sequence>(spec)?),
         other => return Err(unknown(other)),
     })
 }
@@ -71,6 +81,7 @@ pub fn load(spec: &RecipeSpec, tensors: Tensors) -> Result<Box<dyn Recommender>,
         item_knn::KIND => item_knn::load(tensors),
         ease::KIND => ease::load(tensors),
         neural_cf::KIND => neural_cf::load(tensors),
+        sequence::KIND => sequence::load(tensors),
         other => Err(unknown(other)),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{decayed, ease, item_knn, neural_cf, popularity, unknown};
+use super::{decayed, ease, item_knn, neural_cf, popularity, sequence, unknown};
 use crate::model::artifact::ArtifactError;
 use crate::model::recommender::RecipeSpec;
 
@@ -50,6 +50,7 @@ pub fn specs(options: &CandidateOptions) -> Result<Vec<RecipeSpec>, ArtifactErro
                 "learning_rate": plain(options.neural_learning_rate),
                 "held_out": plain(options.neural_held_out),
             })],
+            sequence::KIND => sequence::tried(),
             other => return Err(unknown(other)),
         };
         specs.extend(settings.into_iter().map(|settings| RecipeSpec { kind: kind.clone(), settings }));
@@ -61,7 +62,7 @@ pub fn specs(options: &CandidateOptions) -> Result<Vec<RecipeSpec>, ArtifactErro
 }
 
 /// The number as it was written: 0.001 and not the 0.0010000000474974513 that widening gives.
-fn plain(value: f32) -> f64 {
+pub fn plain(value: f32) -> f64 {
     value.to_string().parse().unwrap_or_else(|_| f64::from(value))
 }
 
@@ -100,7 +101,7 @@ mod tests {
     fn what_is_wrong_is_named() {
         let said =
             |kind: &str, settings| recipe(&RecipeSpec { kind: kind.into(), settings }).err().unwrap().to_string();
-        insta::assert_snapshot!(specs(&options(&["easy"])).err().unwrap(), @"unknown kind of model easy; the kinds are popular, recent-popular, decayed-popular, item-knn, ease, neural-cf");
+        insta::assert_snapshot!(specs(&options(&["easy"])).err().unwrap(), @"unknown kind of model easy; the kinds are popular, recent-popular, decayed-popular, item-knn, ease, neural-cf, sequence");
         insta::assert_snapshot!(said("popular", json!({ "lambda": 1 })), @"settings of kind popular: unknown field `lambda`, there are no fields");
         insta::assert_snapshot!(said("ease", json!({ "lambda": 0.0, "max_items": 10 })), @"settings of kind ease: lambda must be above 0");
         insta::assert_snapshot!(said("ease", json!({ "max_items": 10 })), @"settings of kind ease: missing field `lambda`");

@@ -43,7 +43,16 @@ fn every_kind() -> Vec<RecipeSpec> {
         spec("item-knn", json!({ "neighbours": 3, "shrinkage": 0.0 })),
         spec("ease", json!({ "lambda": 0.5, "max_items": 100 })),
         spec("neural-cf", json!({ "epochs": 2, "batch": 16, "learning_rate": 0.05, "held_out": 0.2 })),
+        sequence(0),
+        sequence(2),
     ]
+}
+
+fn sequence(next: usize) -> RecipeSpec {
+    let settings = json!({
+        "dimensions": 9, "epochs": 2, "batch": 16, "learning_rate": 0.05, "dropout": 0.2, "next": next,
+    });
+    RecipeSpec { kind: "sequence".to_owned(), settings }
 }
 
 /// The answers to every user and to a stranger with the first user's history, as (known, bits of the scores).
@@ -117,9 +126,13 @@ proptest! {
 
 #[test]
 fn the_smallest_data_is_fitted_or_refused() {
-    assert!(all_kinds_hold(&dataset(&[(0, 0, 1.0, 5)])).is_empty(), "one user, one item");
-    assert!(all_kinds_hold(&dataset(&[(0, 0, 1.0, 5), (1, 0, 1.0, 5), (2, 0, 3.0, 5)])).is_empty(), "one item");
-    assert_eq!(all_kinds_hold(&dataset(&[(0, 0, -1.0, 5), (1, 1, 0.0, 5)])), ["neural-cf"], "nothing but dislikes");
+    // One item after another is the least that a sequence can be learnt from.
+    let no_sequence = ["sequence", "sequence"];
+    assert_eq!(all_kinds_hold(&dataset(&[(0, 0, 1.0, 5)])), no_sequence, "one user, one item");
+    assert_eq!(all_kinds_hold(&dataset(&[(0, 0, 1.0, 5), (1, 0, 1.0, 5), (2, 0, 3.0, 5)])), no_sequence, "one item");
+    let dislikes = dataset(&[(0, 0, -1.0, 5), (1, 1, 0.0, 5)]);
+    assert_eq!(all_kinds_hold(&dislikes), ["neural-cf", "sequence", "sequence"], "nothing but dislikes");
+    assert!(all_kinds_hold(&dataset(&[(0, 0, 1.0, 5), (0, 1, 1.0, 5)])).is_empty(), "one user, a single time");
     let empty = dataset(&[]);
     for spec in every_kind() {
         let refused = fit(&*recipe(&spec).unwrap(), &empty, None, &Job::quiet(1)).err().unwrap();
