@@ -6,8 +6,8 @@ use config::ValueKind;
 use super::{Span, forms};
 
 /// The kinds of model that `training.candidates` may name.
-pub const CANDIDATE_KINDS: [&str; 8] =
-    ["popular", "decayed-popular", "recent-popular", "item-knn", "ease", "ials", "neural-cf", "blend"];
+pub const CANDIDATE_KINDS: [&str; 9] =
+    ["popular", "decayed-popular", "recent-popular", "item-knn", "ease", "ials", "neural-cf", "sequence", "blend"];
 
 /// The metrics that `gate.metric` may name.
 pub const GATE_METRICS: [&str; 3] = ["ndcg@10", "recall@20", "hr@10"];

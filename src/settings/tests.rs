@@ -111,7 +111,7 @@ fn every_problem_is_told_at_once_with_key_and_source() {
       serving (shop.toml): is a section: write [serving] and its keys below
       storage.s3_secret_key_file (OUZEL__STORAGE__S3_SECRET_KEY_FILE): /nowhere/secret cannot be read: No such file or directory (os error 2)
       telemetry.log.level (OUZEL__TELEMETRY__LOG__LEVEL): there is no such key
-      training.candidates (shop.toml): there is no kind "magic"; kinds are popular, decayed-popular, recent-popular, item-knn, ease, ials, neural-cf, blend
+      training.candidates (shop.toml): there is no kind "magic"; kinds are popular, decayed-popular, recent-popular, item-knn, ease, ials, neural-cf, sequence, blend
       training.ease_lambdas (shop.toml): each must be a finite number above 0, not -1
       training.neural_held_out (shop.toml): must be a number from 0 to 0.5, not 0.7
     "#);

@@ -17,9 +17,10 @@ mod options;
 mod popularity;
 #[cfg(test)]
 mod real_data;
+mod sequence;
 mod space;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 
@@ -37,12 +38,13 @@ use ials::Ials;
 use item_knn::ItemKnn;
 use neural_cf::NeuralCf;
 use popularity::{Popular, RecentPopular};
+use sequence::Sequence;
 
 pub use options::{CandidateOptions, specs};
 pub use space::Space;
 
 /// The kinds that this build knows.
-pub const KINDS: [&str; 8] = [
+pub const KINDS: [&str; 9] = [
     popularity::POPULAR,
     popularity::RECENT,
     decayed::KIND,
@@ -50,6 +52,7 @@ pub const KINDS: [&str; 8] = [
     ease::KIND,
     ials::KIND,
     neural_cf::KIND,
+    sequence::KIND,
     blend::KIND,
 ];
 
@@ -74,6 +77,7 @@ pub fn recipe(spec: &RecipeSpec) -> Result<Box<dyn Recipe>, ArtifactError> {
         ease::KIND => fading_recipe::<Ease>(spec)?,
         ials::KIND => Box::new(read::<Ials>(spec)?),
         neural_cf::KIND => Box::new(read::<NeuralCf>(spec)?),
+        sequence::KIND => Box::new(read::<Sequence>(spec)?),
         blend::KIND => Box::new(read::<Blend>(spec)?),
         other => return Err(unknown(other)),
     })
@@ -93,6 +97,7 @@ pub fn load(spec: &RecipeSpec, tensors: Tensors) -> Result<Box<dyn Recommender>,
         ease::KIND => fading_model(spec, ease::load(tensors)?),
         ials::KIND => ials::load(spec, tensors),
         neural_cf::KIND => neural_cf::load(tensors),
+        sequence::KIND => sequence::load(tensors),
         blend::KIND => blend::load(spec, tensors),
         other => Err(unknown(other)),
     }

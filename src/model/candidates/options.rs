@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use super::fading::HALF_LIFE;
-use super::{blend, decayed, ease, ials, item_knn, neural_cf, popularity, unknown};
+use super::{blend, decayed, ease, ials, item_knn, neural_cf, popularity, sequence, unknown};
 use crate::model::artifact::ArtifactError;
 use crate::model::recommender::RecipeSpec;
 
 /// The kinds that a blend may take its taste from, those that read histories without a user table.
-pub(super) const TASTES: [&str; 3] = [ease::KIND, item_knn::KIND, ials::KIND];
+pub(super) const TASTES: [&str; 4] = [ease::KIND, item_knn::KIND, ials::KIND, sequence::KIND];
 
 /// The kinds whose histories may fade.
 const FADING: [&str; 2] = [ease::KIND, item_knn::KIND];
@@ -62,6 +62,7 @@ impl CandidateOptions {
                 "learning_rate": plain(self.neural_learning_rate),
                 "held_out": plain(self.neural_held_out),
             }),
+            sequence::KIND => sequence::start(),
             blend::KIND => json!({ "parts": [self.start(self.taste())?] }),
             other => return Err(unknown(other)),
         };
@@ -111,6 +112,7 @@ pub(super) const fn searched(kind: &str) -> &'static [&'static str] {
         b"item-knn" => &[HALF_LIFE, "neighbours", "shrinkage"],
         b"ease" => &[HALF_LIFE, "lambda"],
         b"ials" => &["regularization", "unobserved", "factors"],
+        b"sequence" => &["next"],
         _ => &[],
     }
 }
@@ -165,7 +167,7 @@ pub(super) mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         let said = |kind: &str, settings| recipe(&spec(kind, settings)).err().unwrap().to_string();
-        insta::assert_snapshot!(specs(&options(&["easy"])).err().unwrap(), @"unknown kind of model easy; the kinds are popular, recent-popular, decayed-popular, item-knn, ease, ials, neural-cf, blend");
+        insta::assert_snapshot!(specs(&options(&["easy"])).err().unwrap(), @"unknown kind of model easy; the kinds are popular, recent-popular, decayed-popular, item-knn, ease, ials, neural-cf, sequence, blend");
         insta::assert_snapshot!(said("popular", json!({ "lambda": 1 })), @"settings of kind popular: unknown field `lambda`, there are no fields");
         insta::assert_snapshot!(said("ease", json!({ "lambda": 0.0, "max_items": 10 })), @"settings of kind ease: lambda must be above 0");
         insta::assert_snapshot!(said("ease", json!({ "max_items": 10 })), @"settings of kind ease: missing field `lambda`");

@@ -20,6 +20,9 @@ const REGULARIZATIONS: [f64; 4] = [0.001, 0.002, 0.006, 0.02];
 const UNOBSERVED: [f64; 3] = [0.1, 0.3, 1.0];
 const FACTORS: [f64; 3] = [32.0, 64.0, 128.0];
 
+/// How many next items `sequence` foretells; 0: any of a user's items from the others.
+const NEXT: [f64; 2] = [0.0, 8.0];
+
 /// How often the mean item is taken within the half-lives that `decayed-popular` is tried with.
 const PER_ITEM: [f64; 6] = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0];
 
@@ -108,7 +111,7 @@ impl<'a> Space<'a> {
             for value in around(&self.values(&spec.kind, key), now) {
                 let mut other = spec.clone();
                 let value = match key {
-                    "neighbours" | "factors" => json!(value as u64),
+                    "neighbours" | "factors" | "next" => json!(value as u64),
                     _ if value.is_finite() => json!(value),
                     _ => json!(0.0),
                 };
@@ -127,6 +130,7 @@ impl<'a> Space<'a> {
             "regularization" => REGULARIZATIONS.to_vec(),
             "unobserved" => UNOBSERVED.to_vec(),
             "factors" => FACTORS.to_vec(),
+            "next" => NEXT.to_vec(),
             "lambda" => {
                 let mut lambdas: Vec<f64> = self.options.ease_lambdas.iter().map(|&lambda| plain(lambda)).collect();
                 lambdas.sort_by(f64::total_cmp);

@@ -46,6 +46,8 @@ pub(super) fn every_kind() -> Vec<RecipeSpec> {
         spec("ials", json!({ "factors": 5, "iterations": 3, "weight_power": 0.5 })),
         spec("ease", json!({ "lambda": 0.5, "max_items": 100, "half_life_days": 0.5 })),
         spec("neural-cf", json!({ "epochs": 2, "batch": 16, "learning_rate": 0.05, "held_out": 0.2 })),
+        sequence(0),
+        sequence(2),
         spec(
             "blend",
             json!({ "parts": [
@@ -54,6 +56,13 @@ pub(super) fn every_kind() -> Vec<RecipeSpec> {
         ] }),
         ),
     ]
+}
+
+fn sequence(next: usize) -> RecipeSpec {
+    let settings = json!({
+        "dimensions": 9, "epochs": 2, "batch": 16, "learning_rate": 0.05, "dropout": 0.2, "next": next,
+    });
+    RecipeSpec { kind: "sequence".to_owned(), settings }
 }
 
 /// The answers to every user and to a stranger with the first user's history, as (known, bits of the scores).
@@ -139,10 +148,13 @@ proptest! {
 
 #[test]
 fn the_smallest_data_is_fitted_or_refused() {
-    assert_eq!(all_kinds_hold(&dataset(&[(0, 0, 1.0, 5)])), ["blend"], "one user, one item");
-    assert_eq!(all_kinds_hold(&dataset(&[(0, 0, 1.0, 5), (1, 0, 1.0, 5), (2, 0, 3.0, 5)])), ["blend"], "one item");
-    let refused = all_kinds_hold(&dataset(&[(0, 0, -1.0, 5), (1, 1, 0.0, 5)]));
-    assert_eq!(refused, ["ials", "neural-cf", "blend"], "nothing but dislikes");
+    // One item after another is the least that a sequence can be learnt from, and a blend needs something to hold out.
+    let refused = ["sequence", "sequence", "blend"];
+    assert_eq!(all_kinds_hold(&dataset(&[(0, 0, 1.0, 5)])), refused, "one user, one item");
+    assert_eq!(all_kinds_hold(&dataset(&[(0, 0, 1.0, 5), (1, 0, 1.0, 5), (2, 0, 3.0, 5)])), refused, "one item");
+    let dislikes = dataset(&[(0, 0, -1.0, 5), (1, 1, 0.0, 5)]);
+    let refused = ["ials", "neural-cf", "sequence", "sequence", "blend"];
+    assert_eq!(all_kinds_hold(&dislikes), refused, "nothing but dislikes");
     let empty = dataset(&[]);
     for spec in every_kind() {
         let refused = fit(&*recipe(&spec).unwrap(), &empty, None, &Job::quiet(1)).err().unwrap();

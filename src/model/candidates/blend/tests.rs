@@ -110,7 +110,7 @@ fn what_cannot_be_a_part_is_refused() {
     let said = |parts: serde_json::Value| recipe(&spec(json!({ "parts": parts }))).err().unwrap().to_string();
     insta::assert_snapshot!(said(json!([])), @"settings of kind blend: parts must be from 1 to 4");
     insta::assert_snapshot!(said(json!([neighbours()])), @"settings of kind blend: a blend is no part of a blend");
-    insta::assert_snapshot!(said(json!([{ "kind": "easy", "settings": {} }])), @"settings of kind blend: unknown kind of model easy; the kinds are popular, recent-popular, decayed-popular, item-knn, ease, ials, neural-cf, blend");
+    insta::assert_snapshot!(said(json!([{ "kind": "easy", "settings": {} }])), @"settings of kind blend: unknown kind of model easy; the kinds are popular, recent-popular, decayed-popular, item-knn, ease, ials, neural-cf, sequence, blend");
     let popular = spec(json!({ "parts": [{ "kind": "popular", "settings": {} }] }));
     let refused = fit(&*recipe(&popular).unwrap(), &dataset(&fashion()), None, &Job::quiet(1)).err().unwrap();
     insta::assert_snapshot!(refused, @"popular says nothing of a history and is no part of a blend");

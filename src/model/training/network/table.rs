@@ -31,13 +31,19 @@ impl Table {
         for &used in used {
             rows.extend((0..width).map(|_| if used { rng.random_range(-0.05..0.05_f32) } else { 0.0 }));
         }
+        Self::from_rows(width, rows)
+    }
+
+    /// Rows that begin as they are given.
+    pub fn from_rows(width: usize, rows: Vec<f32>) -> Self {
+        let count = rows.len() / width;
         Self {
             width,
             first: vec![0.0; rows.len()],
             second: vec![0.0; rows.len()],
             rows,
-            steps: vec![0; used.len()],
-            slots: vec![0; used.len()],
+            steps: vec![0; count],
+            slots: vec![0; count],
             touched: Vec::new(),
             gradients: Vec::new(),
         }
@@ -51,6 +57,11 @@ impl Table {
     /// All rows.
     pub fn rows(&self) -> &[f32] {
         &self.rows
+    }
+
+    /// All rows, taken out.
+    pub fn into_rows(self) -> Vec<f32> {
+        self.rows
     }
 
     /// Adds to the gradient of row `row`.

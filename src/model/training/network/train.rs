@@ -3,20 +3,19 @@
 #![expect(clippy::indexing_slicing, reason = "users and items are dense indices of the dataset")]
 
 use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::{AdamConfig, ModuleOptimizer};
 use burn::tensor::Device;
+use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
-use rand::{Rng, SeedableRng};
 
 use super::net::{Net, numbers, rows};
+use super::slopes::{Slopes, joined};
 use super::table::{EPSILON, Table};
 use super::{EMBEDDING, HIDDEN, device};
 use crate::model::training::job::{FitError, Job};
 use crate::model::training::pool;
 
-/// Share of the inputs of both dense layers that dropout leaves out.
-const DROPOUT: f32 = 0.2;
 /// Pairs or rows that are computed at once where nothing is trained.
 const CHUNK: usize = 4096;
 
@@ -121,9 +120,9 @@ struct Trainer {
     users: Table,
     items: Table,
     optimiser: ModuleOptimizer,
+    slopes: Slopes,
     rng: StdRng,
     plain: Device,
-    differentiating: Device,
 }
 
 impl Trainer {
@@ -150,9 +149,9 @@ impl Trainer {
             users: Table::new(EMBEDDING, &used_users, &mut rng),
             items: Table::new(EMBEDDING, &used_items, &mut rng),
             optimiser: AdamConfig::new().with_epsilon(EPSILON).init(),
+            slopes: Slopes::new(&differentiating, &mut rng),
             rng,
             plain,
-            differentiating,
         };
         Ok((trainer, net))
     }
@@ -171,51 +170,24 @@ impl Trainer {
             job.check()?;
             let loss;
             (net, loss) = self.step(net, batch, settings.learning_rate)?;
-            sum += loss * batch.len() as f64;
+            sum += loss;
         }
         Ok((net, sum / learnt.len() as f64))
     }
 
     fn step(&mut self, net: Net, batch: &[Example], learning_rate: f64) -> Result<(Net, f64), FitError> {
-        let input_mask = mask(batch.len() * 2 * EMBEDDING, &mut self.rng);
-        let hidden_mask = mask(batch.len() * HIDDEN, &mut self.rng);
-        let mut joined = self.joined(batch);
-        for (value, keep) in joined.iter_mut().zip(&input_mask) {
-            *value *= keep;
-        }
-        let joined = rows(joined, batch.len(), &self.differentiating).require_grad();
-        let hidden_mask = rows(hidden_mask, batch.len(), &self.differentiating);
-        let targets = rows(logarithms(batch), batch.len(), &self.differentiating);
-        let predicted = net.forward(joined.clone(), Some(hidden_mask));
-        let loss = (predicted.clamp_min(0.0).log1p() - targets).square().mean();
-        let mut gradients = loss.backward();
-        let loss = f64::from(numbers(loss.inner())?[0]);
-        if !loss.is_finite() {
+        let slopes = self.slopes.of(&net, batch, (&self.users, &self.items))?;
+        if !slopes.loss.is_finite() {
             return Err(FitError::NotFinite("the loss of neural-cf".into()));
         }
-        if let Some(gradient) = joined.grad_remove(&mut gradients) {
-            let gradient = numbers(gradient)?;
-            let examples = gradient.chunks_exact(2 * EMBEDDING).zip(input_mask.chunks_exact(2 * EMBEDDING));
-            for (example, (slopes, keep)) in batch.iter().zip(examples) {
-                let kept = |from: usize| slopes[from..].iter().zip(&keep[from..]).map(|(slope, keep)| slope * keep);
-                self.users.add(example.user, kept(0).take(EMBEDDING));
-                self.items.add(example.item, kept(EMBEDDING));
-            }
-            self.users.step(learning_rate as f32);
-            self.items.step(learning_rate as f32);
+        for (example, slopes) in batch.iter().zip(slopes.embeddings.chunks_exact(2 * EMBEDDING)) {
+            let (user, item) = slopes.split_at(EMBEDDING);
+            self.users.add(example.user, user.iter().copied());
+            self.items.add(example.item, item.iter().copied());
         }
-        let gradients = GradientsParams::from_grads(gradients, &net);
-        Ok((self.optimiser.step(learning_rate, net, gradients), loss))
-    }
-
-    /// The embeddings of each example, the user's then the item's.
-    fn joined(&self, batch: &[Example]) -> Vec<f32> {
-        let mut joined = Vec::with_capacity(batch.len() * 2 * EMBEDDING);
-        for example in batch {
-            joined.extend_from_slice(self.users.row(example.user));
-            joined.extend_from_slice(self.items.row(example.item));
-        }
-        joined
+        self.users.step(learning_rate as f32);
+        self.items.step(learning_rate as f32);
+        Ok((self.optimiser.step(learning_rate, net, slopes.layers), slopes.loss))
     }
 
     /// The network's predictions without dropout.
@@ -224,7 +196,9 @@ impl Trainer {
         let mut predicted = Vec::with_capacity(examples.len());
         for chunk in examples.chunks(CHUNK) {
             job.check()?;
-            predicted.extend(numbers(net.forward(rows(self.joined(chunk), chunk.len(), &self.plain), None))?);
+            predicted.extend(numbers(
+                net.forward(rows(joined(chunk, &self.users, &self.items), chunk.len(), &self.plain), None),
+            )?);
         }
         Ok(predicted)
     }
@@ -272,15 +246,6 @@ impl Trainer {
             Err(FitError::NotFinite("a weight of neural-cf".into()))
         }
     }
-}
-
-/// Inverted dropout: 0 for what is left out, else 1 / (1 - [`DROPOUT`]).
-fn mask(length: usize, rng: &mut StdRng) -> Vec<f32> {
-    let mut draws = vec![0_u8; 2 * length];
-    rng.fill_bytes(&mut draws);
-    let limit = (DROPOUT * 65_536.0) as u16;
-    let kept = 1.0 / (1.0 - DROPOUT);
-    draws.as_chunks::<2>().0.iter().map(|&draw| if u16::from_le_bytes(draw) < limit { 0.0 } else { kept }).collect()
 }
 
 fn logarithms(examples: &[Example]) -> Vec<f32> {

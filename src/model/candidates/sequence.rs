@@ -1,0 +1,228 @@
+//! `sequence`: a network that reads a history with its order, ages and weights.
+//!
+//! No user table: whoever has a history is answered from it at once, trained or not, session or user. Served by plain
+//! arithmetic over the trained weights.
+
+#![expect(clippy::indexing_slicing, reason = "items are dense indices of the model")]
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Settings, shape, sizes};
+use crate::model::artifact::{ArtifactError, Tensors};
+use crate::model::dataset::Dataset;
+use crate::model::recommender::{Acted, Fitted, Recipe, Recommender, Taste};
+use crate::model::training::job::{FitError, Job};
+use crate::model::training::network::{HEADS, Order, PLACES, SequenceSettings, Step, Weights, dot, train_sequence};
+
+/// The kind's name.
+pub const KIND: &str = "sequence";
+
+/// The settings that a run begins with.
+pub fn start() -> serde_json::Value {
+    json!({ "dimensions": 64, "epochs": 20, "batch": 256, "learning_rate": 0.005, "dropout": 0.3, "next": 0 })
+}
+
+/// The longest history that counts, in distinct items; of a longer one the latest.
+const LONGEST: usize = 100;
+
+/// The recipe.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sequence {
+    /// Length of an embedding, 1 to 1,024.
+    pub dimensions: usize,
+    /// Passes over the users, 1 to 1,000.
+    pub epochs: usize,
+    /// Histories per step, 1 to 65,536.
+    pub batch: usize,
+    /// Adam's first step size, above 0, 1 at most.
+    pub learning_rate: f64,
+    /// Share of a user's vector that dropout leaves out in training, from 0 and below 1.
+    pub dropout: f32,
+    /// So many of the items that a user takes next are foretold from those before; 0: any of a user's items are foretold
+    /// from the others, whatever their order.
+    pub next: usize,
+}
+
+impl Settings for Sequence {
+    fn check(&self) -> Result<(), String> {
+        if !(1..=1_024).contains(&self.dimensions) {
+            return Err("dimensions must be from 1 to 1024".into());
+        }
+        if !(1..=1_000).contains(&self.epochs) {
+            return Err("epochs must be from 1 to 1000".into());
+        }
+        if !(1..=65_536).contains(&self.batch) {
+            return Err("batch must be from 1 to 65536".into());
+        }
+        if !(self.learning_rate > 0.0 && self.learning_rate <= 1.0) {
+            return Err("learning_rate must be above 0 and 1 at most".into());
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return Err("dropout must be from 0 and below 1".into());
+        }
+        Ok(())
+    }
+}
+
+impl Recipe for Sequence {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn settings(&self) -> serde_json::Value {
+        json!({
+            "dimensions": self.dimensions,
+            "epochs": self.epochs,
+            "batch": self.batch,
+            "learning_rate": self.learning_rate,
+            "dropout": super::options::plain(self.dropout),
+            "next": self.next,
+        })
+    }
+
+    fn fit(&self, data: &Dataset, _parent: Option<&Fitted>, job: &Job) -> Result<Box<dyn Recommender>, FitError> {
+        let settings = SequenceSettings {
+            dimensions: self.dimensions,
+            epochs: self.epochs,
+            batch: self.batch,
+            learning_rate: self.learning_rate,
+            dropout: self.dropout,
+            order: if self.next == 0 { Order::Any } else { Order::Next(self.next) },
+            history: LONGEST,
+        };
+        Ok(Box::new(SequenceModel { weights: train_sequence(data, &settings, None, job)? }))
+    }
+}
+
+struct SequenceModel {
+    weights: Weights,
+}
+
+impl SequenceModel {
+    /// The vector of the user with this history; none when it has no liked item.
+    fn user(&self, history: &[Acted]) -> Option<Vec<f32>> {
+        let steps = steps(history, self.items());
+        steps.iter().any(|step| step.weight > 0.0).then(|| self.weights.encode(&steps))
+    }
+}
+
+/// The distinct items of `history` below `items`, in order of their latest event, weights summed; those whose weights
+/// cancel out are left out, and of the others all but the latest [`LONGEST`].
+fn steps(history: &[Acted], items: usize) -> Vec<Step> {
+    let mut place: HashMap<u32, usize> = HashMap::with_capacity(history.len());
+    let mut latest_first: Vec<Step> = Vec::with_capacity(history.len());
+    for acted in history.iter().rev().filter(|acted| (acted.item as usize) < items) {
+        let at = *place.entry(acted.item).or_insert(latest_first.len());
+        match latest_first.get_mut(at) {
+            Some(step) => step.weight += acted.weight,
+            None => latest_first.push(Step { item: acted.item, weight: acted.weight, time_ms: acted.time_ms }),
+        }
+    }
+    latest_first.retain(|step| step.weight != 0.0 && step.weight.is_finite());
+    latest_first.truncate(LONGEST);
+    latest_first.reverse();
+    latest_first
+}
+
+/// Reads back the weights.
+pub fn load(mut tensors: Tensors) -> Result<Box<dyn Recommender>, ArtifactError> {
+    let [items, dimensions] = sizes(&tensors, "inputs")?;
+    if dimensions == 0 {
+        return Err(shape("inputs", "its rows are empty".into()));
+    }
+    let weights = Weights {
+        dimensions,
+        inputs: tensors.take_f32("inputs", &[items, dimensions])?,
+        outputs: tensors.take_f32("outputs", &[items, dimensions])?,
+        bias: tensors.take_f32("bias", &[items])?,
+        strengths: tensors.take_f32("strengths", &[PLACES, HEADS])?,
+        mix: tensors.take_f32("mix", &[HEADS * dimensions, dimensions])?,
+        inner: tensors.take_f32("inner", &[dimensions, dimensions])?,
+        inner_bias: tensors.take_f32("inner_bias", &[dimensions])?,
+        outer: tensors.take_f32("outer", &[dimensions, dimensions])?,
+        typical: tensors.take_f32("typical", &[1])?[0],
+    };
+    if weights.typical <= 0.0 {
+        return Err(shape("typical", "it is not above 0".into()));
+    }
+    Ok(Box::new(SequenceModel { weights }))
+}
+
+impl Recommender for SequenceModel {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn items(&self) -> usize {
+        self.weights.items()
+    }
+
+    fn logarithmic(&self) -> bool {
+        true
+    }
+
+    fn score_all(&self, taste: &Taste<'_>, out: &mut [f32]) -> bool {
+        let Some(user) = self.user(taste.history) else { return false };
+        for (item, score) in (0..).zip(out) {
+            *score = self.weights.score(&user, item);
+        }
+        true
+    }
+
+    fn score_some(&self, taste: &Taste<'_>, items: &[u32], out: &mut [f32]) -> bool {
+        let Some(user) = self.user(taste.history) else { return false };
+        for (score, &item) in out.iter_mut().zip(items) {
+            *score = self.weights.score(&user, item);
+        }
+        true
+    }
+
+    /// The cosine of what the items answer to: alike are those that are taken after the same things.
+    fn similar(&self, item: u32, out: &mut [f32]) -> bool {
+        let row = self.weights.output(item);
+        let norm = |row: &[f32]| dot(row, row).sqrt().max(f32::MIN_POSITIVE);
+        let own = norm(row);
+        for (other, score) in (0..).zip(out) {
+            let other = self.weights.output(other);
+            *score = dot(row, other) / own / norm(other);
+        }
+        true
+    }
+
+    fn save(&self) -> Result<Tensors, ArtifactError> {
+        let weights = self.weights.clone();
+        let (items, width) = (weights.items(), weights.dimensions);
+        Ok(Tensors::default()
+            .with_f32("inputs", &[items, width], weights.inputs)
+            .with_f32("outputs", &[items, width], weights.outputs)
+            .with_f32("bias", &[items], weights.bias)
+            .with_f32("strengths", &[PLACES, HEADS], weights.strengths)
+            .with_f32("mix", &[HEADS * width, width], weights.mix)
+            .with_f32("inner", &[width, width], weights.inner)
+            .with_f32("inner_bias", &[width], weights.inner_bias)
+            .with_f32("outer", &[width, width], weights.outer)
+            .with_f32("typical", &[1], vec![weights.typical]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::interactions::NO_TIME;
+
+    #[test]
+    fn a_history_becomes_distinct_steps_by_their_latest_event() {
+        let acted = |item, weight, time_ms| Acted { item, weight, time_ms };
+        let history = [acted(3, 1.0, 1), acted(1, 0.5, 2), acted(3, -3.0, 5), acted(2, 1.0, 6), acted(2, -1.0, 7)];
+        let found = steps(&history, 5);
+        let expected = [(1, 0.5, 2), (3, -2.0, 5)].map(|(item, weight, time_ms)| Step { item, weight, time_ms });
+        assert_eq!(found, expected);
+        let long: Vec<Acted> = (0..150).map(|item| acted(item, 1.0, NO_TIME)).collect();
+        let found = steps(&long, 149);
+        assert_eq!((found.len(), found[0].item, found[99].item), (LONGEST, 49, 148));
+    }
+}
