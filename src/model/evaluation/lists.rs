@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::model::dataset::Dataset;
 use crate::model::ids::{ItemId, UserId};
 
-/// Writes lists as lines of JSON: first [`Catalogue`], then a [`Line`] for each model and test user.
+/// Writes lists as lines of JSON: first `Catalogue`, then a `Line` for each model and test user.
 pub struct ListWriter(Mutex<Out>);
 
 struct Out {
