@@ -101,6 +101,37 @@ fn what_comes_next_is_learnt_from_the_order() {
 }
 
 #[test]
+fn neighbours_are_learnt_without_times_and_twice_alike() {
+    let data = circle(300, 30, false);
+    let learn = |seed, epochs| {
+        let settings = SequenceSettings { epochs, ..settings(Order::Next(1)) };
+        train(&data, &settings, None, &Job::quiet(seed)).unwrap()
+    };
+    let weights = learn(1, 20);
+    let near = (0..30_u32).filter(|&from| {
+        let found = best(&weights, &[0, 1, 2].map(|k| (from + k) % 30));
+        (found + 30 - from) % 30 <= 6 || (from + 30 - found) % 30 <= 4
+    });
+    assert!(near.count() >= 27);
+    assert_eq!(learn(1, 1), learn(1, 1));
+    assert_ne!(learn(2, 1), learn(1, 1));
+}
+
+#[test]
+fn a_catalogue_beyond_the_full_softmax_is_learnt_from_drawn_items() {
+    let items = 2 * softmax::FULL_SOFTMAX as u32;
+    let mut rows: Vec<(u32, u32, f32, i64)> = (0..items).map(|item| (100_000, item, 1.0, 0)).collect();
+    rows.extend((0..400_u32).flat_map(|user| (0..6).map(move |k| (user, (user % 2) * 6 + k, 1.0, NO_TIME))));
+    let settings = SequenceSettings { epochs: 6, ..settings(Order::Any) };
+    let weights = train(&dataset(&rows), &settings, None, &Job::quiet(1)).unwrap();
+    assert_eq!(weights.items(), items as usize);
+    for group in 0..2_u32 {
+        let found = best(&weights, &[0, 1, 2].map(|k| group * 6 + k));
+        assert_eq!(found / 6, group, "{found}");
+    }
+}
+
+#[test]
 fn a_pair_is_known_as_it_was_at_the_cut() {
     let data = dataset(&[
         (0, 0, 1.0, 10),
