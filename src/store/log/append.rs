@@ -33,8 +33,7 @@ impl EventLog {
         if let Some(mark) = &batch.import
             && !self.import_mark(&mark.content)?.is_some_and(|known| known.covers(mark))
         {
-            let json = serde_json::to_vec(mark).map_err(|e| LogError::Batch(e.to_string()))?;
-            write.insert(&self.tables.imports, mark.content.as_bytes(), json);
+            self.put_mark(&mut write, mark)?;
         }
         write.commit()?;
         self.last.store(last, Ordering::Release);
@@ -162,8 +161,13 @@ impl EventLog {
             return Ok(());
         }
         let mark = ImportMark { content: content.to_owned(), ..ImportMark::default() };
-        let json = serde_json::to_vec(&mark).map_err(|e| LogError::Batch(e.to_string()))?;
-        write.insert(&self.tables.imports, content.as_bytes(), json);
+        self.put_mark(write, &mark)
+    }
+
+    /// Writes how far a file is in the log.
+    pub(super) fn put_mark(&self, write: &mut OwnedWriteBatch, mark: &ImportMark) -> Result<(), LogError> {
+        let json = serde_json::to_vec(mark).map_err(|e| LogError::Batch(e.to_string()))?;
+        write.insert(&self.tables.imports, mark.content.as_bytes(), json);
         Ok(())
     }
 

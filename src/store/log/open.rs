@@ -223,8 +223,7 @@ impl EventLog {
         for (id, arrival_ms) in ids {
             write.insert(&self.tables.ids, *id, arrival_ms.to_le_bytes());
         }
-        let json = serde_json::to_vec(mark).map_err(|e| LogError::Batch(e.to_string()))?;
-        write.insert(&self.tables.imports, mark.content.as_bytes(), json);
+        self.put_mark(&mut write, mark)?;
         Ok(write.commit()?)
     }
 }
