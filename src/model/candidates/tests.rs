@@ -171,11 +171,14 @@ fn a_user_with_a_hundred_thousand_events_is_fitted() {
 }
 
 #[test]
-fn threads_do_not_change_the_weights() {
+fn the_same_threads_give_the_same_weights() {
     let rows: Vec<(u32, u32, f32, i64)> =
         (0..300_u32).flat_map(|user| (0..6_u32).map(move |k| (user, (user * 5 + k * k) % 70, 1.0, 0))).collect();
     let data = dataset(&rows);
-    for spec in every_kind() {
+    // Batches as large as this are divided between the threads.
+    let sharded = json!({ "epochs": 2, "batch": 600, "learning_rate": 0.05, "held_out": 0.2 });
+    let sharded = RecipeSpec { kind: "neural-cf".to_owned(), settings: sharded };
+    for spec in every_kind().into_iter().chain([sharded]) {
         let recipe = recipe(&spec).unwrap();
         let with = |threads| {
             let job = Job::new(42, threads, Arc::default(), Arc::new(|_| ()));

@@ -15,7 +15,7 @@ use crate::model::manifest::CandidateFigures;
 use crate::model::recommender::RecipeSpec;
 use crate::model::training::choose::{self, LEAST_USERS, POPULAR, Part, Recipes, Scored};
 use crate::model::training::job::{FitError, Job};
-use crate::model::training::pipeline::in_pool;
+use crate::model::training::pool;
 use crate::model::training::search::Search;
 
 /// What is compared, and how.
@@ -60,7 +60,7 @@ pub fn evaluate_with(
     options: &EvaluationOptions<'_>,
     job: &Job,
 ) -> Result<EvaluationReport, FitError> {
-    in_pool(job, || run(recipes, rows, options, job))?
+    pool::within(job.threads, || run(recipes, rows, options, job))?
 }
 
 fn run(

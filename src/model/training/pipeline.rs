@@ -7,6 +7,7 @@
 use super::choose::{self, LEAST_USERS, Part, Recipes, Scored};
 use super::gate;
 use super::job::{FitError, Job};
+use super::pool;
 use super::probes::{self, Probes};
 use super::search::Search;
 use crate::model::candidates;
@@ -86,20 +87,7 @@ pub fn train_with(
     parent: Option<&Fitted>,
     job: &Job,
 ) -> Result<Outcome, FitError> {
-    in_pool(job, || Run { recipes, plan, live, job }.run(rows, parent))?
-}
-
-/// Runs `work` in a rayon pool of the job's threads.
-///
-/// # Errors
-/// [`FitError::Library`] when the system gives no threads.
-pub(crate) fn in_pool<T: Send>(job: &Job, work: impl FnOnce() -> T + Send) -> Result<T, FitError> {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(job.threads.max(1))
-        .thread_name(|n| format!("training-{n}"))
-        .build()
-        .map_err(|error| FitError::Library(format!("no threads for the run: {error}")))?;
-    Ok(pool.install(work))
+    pool::within(job.threads, || Run { recipes, plan, live, job }.run(rows, parent))?
 }
 
 struct Run<'a> {

@@ -7,9 +7,10 @@ use parking_lot::Mutex;
 
 use super::choose::POPULAR;
 use super::job::{FitError, Job, Report};
-use super::pipeline::{Outcome, Plan, train_with};
-use super::search::Search;
+use super::pipeline::{Outcome, Plan, train, train_with};
+use super::search::{Budget, Search};
 use super::{gate, probes, shop};
+use crate::model::candidates::{self, CandidateOptions};
 use crate::model::evaluation::metrics::Metric;
 use crate::model::evaluation::split::Protocol;
 use crate::model::interactions::Interactions;
@@ -170,4 +171,29 @@ fn the_same_rows_give_the_same_outcome_on_any_number_of_threads() {
     };
     assert_eq!(outcome(1), outcome(1));
     assert_eq!(outcome(1), outcome(3));
+}
+
+#[test]
+fn a_budget_in_trials_gives_the_same_weights() {
+    let kinds = ["popular", "item-knn", "ease", "ials", "sequence", "blend"];
+    let options = CandidateOptions {
+        kinds: kinds.map(str::to_owned).to_vec(),
+        ease_max_items: 100,
+        ease_lambdas: vec![5.0, 50.0],
+        ..CandidateOptions::default()
+    };
+    let specs = candidates::specs(&options).unwrap();
+    let plan = Plan { search: Search { specs, options, budget: Budget::Trials(10) }, ..plan(&[]) };
+    let rows = shop::rows(300, 60);
+    let run = |parent: Option<&Outcome>| {
+        let job = Job::new(42, 2, Arc::default(), Arc::new(|_| ()));
+        let (live, model) = parent.map(|of| (&of.chosen, of.fitted.as_ref().unwrap())).unzip();
+        let plan = parent.map_or_else(|| plan.clone(), |parent| plan.remembering(&parent.candidates));
+        train(&rows, &plan, live, model, &job).unwrap()
+    };
+    let weights = |outcome: &Outcome| outcome.fitted.as_ref().unwrap().recommender.save().unwrap().to_bytes().unwrap();
+    let (first, again) = (run(None), run(None));
+    assert_eq!((&first.chosen, weights(&first)), (&again.chosen, weights(&again)));
+    let (next, again) = (run(Some(&first)), run(Some(&again)));
+    assert_eq!((&next.chosen, weights(&next)), (&again.chosen, weights(&again)), "from the same parent");
 }

@@ -18,7 +18,7 @@ const DROPOUT: f32 = 0.2;
 pub struct Found {
     /// The sum of the squared errors.
     pub loss: f64,
-    /// The slope of the batch's mean loss in its embeddings, `[batch, 2 * EMBEDDING]`.
+    /// The slope in the batch's embeddings, `[batch, 2 * EMBEDDING]`.
     pub embeddings: Vec<f32>,
     /// The slope in the layers.
     pub layers: GradientsParams,
@@ -37,11 +37,17 @@ impl Slopes {
         Self { rng: StdRng::seed_from_u64(rng.random()), device: device.clone() }
     }
 
-    /// The slopes of the mean loss over `batch`.
+    /// The slopes that `batch` has in the mean loss over `whole` examples.
     ///
     /// # Errors
     /// [`FitError::Library`] when Burn cannot read a tensor.
-    pub fn of(&mut self, net: &Net, batch: &[Example], (users, items): (&Table, &Table)) -> Result<Found, FitError> {
+    pub fn of(
+        &mut self,
+        net: &Net,
+        batch: &[Example],
+        whole: usize,
+        (users, items): (&Table, &Table),
+    ) -> Result<Found, FitError> {
         let inputs = mask(batch.len() * 2 * EMBEDDING, DROPOUT, &mut self.rng);
         let hidden = mask(batch.len() * HIDDEN, DROPOUT, &mut self.rng);
         let mut joined = joined(batch, users, items);
@@ -57,7 +63,7 @@ impl Slopes {
             let below = *value < 0.0;
             let error = if below { 0.0 } else { value.ln_1p() } - example.target.ln_1p();
             loss += f64::from(error).powi(2);
-            *value = if below { 0.0 } else { 2.0 * error / (1.0 + *value) / batch.len() as f32 };
+            *value = if below { 0.0 } else { 2.0 * error / (1.0 + *value) / whole as f32 };
         }
         let mut gradients = (predicted * rows(slopes, batch.len(), &self.device)).sum().backward();
         let gradient =

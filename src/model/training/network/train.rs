@@ -3,13 +3,14 @@
 #![expect(clippy::indexing_slicing, reason = "users and items are dense indices of the dataset")]
 
 use burn::module::Module;
-use burn::optim::{AdamConfig, ModuleOptimizer};
+use burn::optim::{AdamConfig, GradientsAccumulator, ModuleOptimizer};
 use burn::tensor::Device;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
 use super::net::{Net, numbers, rows};
+use super::shards::Shards;
 use super::slopes::{Slopes, joined};
 use super::table::{EPSILON, Table};
 use super::{EMBEDDING, HIDDEN, device};
@@ -18,6 +19,9 @@ use crate::model::training::pool;
 
 /// Pairs or rows that are computed at once where nothing is trained.
 const CHUNK: usize = 4096;
+
+/// Fewer examples than this are not worth a thread of their own.
+const SMALLEST_SHARD: usize = 128;
 
 /// One pair to learn.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,7 +63,7 @@ pub struct Folded {
 
 /// Trains on `examples`: rows mixed anew each epoch, mean squared logarithmic error (predictions clamped at 0), Adam.
 /// The held-out pairs are drawn at random from those whose user and item keep another pair, so that every row is
-/// trained; their loss is logged after each epoch. Runs on one thread: at these sizes more cost more than they bring.
+/// trained; their loss is logged after each epoch. Small batches run on one thread, of larger ones each thread takes a shard.
 ///
 /// # Errors
 /// [`FitError::Unsuited`] without an example, [`FitError::NotFinite`], [`FitError::Cancelled`], [`FitError::Library`].
@@ -73,7 +77,7 @@ pub fn train(
     pool::within(1, || {
         let mut rng = StdRng::seed_from_u64(job.seed);
         let (mut learnt, held_out) = split(examples, users, items, settings.held_out, &mut rng);
-        let (mut trainer, mut net) = Trainer::new(&learnt, users, items, settings, rng)?;
+        let (mut trainer, mut net) = Trainer::new(&learnt, users, items, settings, job.threads, rng)?;
         for epoch in 1..=settings.epochs {
             let loss;
             (net, loss) = trainer.epoch(net, &mut learnt, settings, job)?;
@@ -120,7 +124,8 @@ struct Trainer {
     users: Table,
     items: Table,
     optimiser: ModuleOptimizer,
-    slopes: Slopes,
+    shards: Shards<Slopes>,
+    differentiating: Device,
     rng: StdRng,
     plain: Device,
 }
@@ -131,6 +136,7 @@ impl Trainer {
         users: usize,
         items: usize,
         settings: &NetworkSettings,
+        threads: usize,
         mut rng: StdRng,
     ) -> Result<(Self, Net), FitError> {
         if learnt.is_empty() || settings.batch == 0 {
@@ -149,7 +155,8 @@ impl Trainer {
             users: Table::new(EMBEDDING, &used_users, &mut rng),
             items: Table::new(EMBEDDING, &used_items, &mut rng),
             optimiser: AdamConfig::new().with_epsilon(EPSILON).init(),
-            slopes: Slopes::new(&differentiating, &mut rng),
+            shards: Shards::new(threads, settings.batch, SMALLEST_SHARD, || Slopes::new(&differentiating, &mut rng))?,
+            differentiating,
             rng,
             plain,
         };
@@ -176,18 +183,28 @@ impl Trainer {
     }
 
     fn step(&mut self, net: Net, batch: &[Example], learning_rate: f64) -> Result<(Net, f64), FitError> {
-        let slopes = self.slopes.of(&net, batch, (&self.users, &self.items))?;
-        if !slopes.loss.is_finite() {
-            return Err(FitError::NotFinite("the loss of neural-cf".into()));
+        let tables = (&self.users, &self.items);
+        let shards = batch.chunks(self.shards.size(batch.len()));
+        let parts: Vec<(Net, &[Example])> =
+            shards.clone().map(|shard| (net.clone().fork(&self.differentiating), shard)).collect();
+        let found = self.shards.each(parts, |slopes, (net, shard)| slopes.of(&net, shard, batch.len(), tables))?;
+        let mut layers = GradientsAccumulator::new();
+        let mut loss = 0.0;
+        for (shard, found) in shards.zip(found) {
+            loss += found.loss;
+            for (example, slopes) in shard.iter().zip(found.embeddings.chunks_exact(2 * EMBEDDING)) {
+                let (user, item) = slopes.split_at(EMBEDDING);
+                self.users.add(example.user, user.iter().copied());
+                self.items.add(example.item, item.iter().copied());
+            }
+            layers.accumulate(&net, found.layers);
         }
-        for (example, slopes) in batch.iter().zip(slopes.embeddings.chunks_exact(2 * EMBEDDING)) {
-            let (user, item) = slopes.split_at(EMBEDDING);
-            self.users.add(example.user, user.iter().copied());
-            self.items.add(example.item, item.iter().copied());
+        if !loss.is_finite() {
+            return Err(FitError::NotFinite("the loss of neural-cf".into()));
         }
         self.users.step(learning_rate as f32);
         self.items.step(learning_rate as f32);
-        Ok((self.optimiser.step(learning_rate, net, slopes.layers), slopes.loss))
+        Ok((self.optimiser.step(learning_rate, net, layers.grads()), loss))
     }
 
     /// The network's predictions without dropout.
@@ -278,7 +295,7 @@ mod tests {
         let job = Job::quiet(7);
         let examples = groups(30, 20);
         let mut learnt = examples.clone();
-        let (mut trainer, net) = Trainer::new(&learnt, 30, 20, &settings(1), StdRng::seed_from_u64(7)).unwrap();
+        let (mut trainer, net) = Trainer::new(&learnt, 30, 20, &settings(1), 1, StdRng::seed_from_u64(7)).unwrap();
         let (net, _) = trainer.epoch(net, &mut learnt, &settings(1), &job).unwrap();
         let folded = trainer.fold(&net, &job).unwrap();
         for (example, expected) in examples.iter().zip(trainer.predict(&net, &examples, &job).unwrap()) {

@@ -7,6 +7,7 @@
 
 mod encoder;
 mod rows;
+mod slopes;
 mod softmax;
 mod steps;
 #[cfg(test)]
@@ -16,5 +17,5 @@ mod weights;
 
 pub use rows::Order;
 pub use steps::{HEADS, PLACES, Step};
-pub use train::{SequenceSettings, train};
+pub use train::{Parent, SequenceSettings, train};
 pub use weights::{Weights, dot};

@@ -71,13 +71,13 @@ impl Columns {
         if self.drawn.is_empty() { Some(item as usize) } else { self.items.binary_search(&item).ok() }
     }
 
-    /// The mean over the rows of the cross entropy between the softmax of their scores (`[rows, columns]`) and their
-    /// targets, alike in weight. Replaces each score by the loss's slope in it. Where columns were drawn each score is
-    /// first lowered by the logarithm of its chance to be drawn, so that popular items, drawn more often, are not
-    /// learnt to be worth less (logQ correction: Bengio and Senécal, 2008; Jean et al., 2015).
-    pub fn slopes(&self, scores: &mut [f32], targets: &[Vec<u32>]) -> f64 {
+    /// What these rows have in the mean over `whole` rows of the cross entropy between the softmax of their scores
+    /// (`[rows, columns]`) and their targets, alike in weight. Replaces each score by the loss's slope in it. Where
+    /// columns were drawn each score is first lowered by the logarithm of its chance to be drawn, so that popular items,
+    /// drawn more often, are not learnt to be worth less (logQ correction: Bengio and Senécal, 2008; Jean et al., 2015).
+    pub fn slopes(&self, scores: &mut [f32], targets: &[Vec<u32>], whole: usize) -> f64 {
         let mut loss = 0.0;
-        let share = 1.0 / targets.len() as f32;
+        let share = 1.0 / whole as f32;
         for (row, targets) in scores.chunks_exact_mut(self.items.len()).zip(targets) {
             for (score, correction) in row.iter_mut().zip(&self.corrections) {
                 *score -= correction;
@@ -149,12 +149,12 @@ mod tests {
         let targets = vec![vec![1], vec![0, 3]];
         let columns = drawing.columns(&targets, &mut StdRng::seed_from_u64(1));
         let scores = [0.3, -0.2, 0.5, 1.0, 0.0, 2.0, -1.0, 0.1];
-        let loss = |scores: [f32; 8]| columns.slopes(&mut scores.clone(), &targets);
+        let loss = |scores: [f32; 8]| columns.slopes(&mut scores.clone(), &targets, 2);
         let mut slopes = scores;
         let logarithm = |scores: [f64; 4]| scores.map(f64::exp).iter().sum::<f64>().ln();
         let first = logarithm([0.3, -0.2, 0.5, 1.0]) + 0.2;
         let second = logarithm([0.0, 2.0, -1.0, 0.1]) - 0.05;
-        assert!((columns.slopes(&mut slopes, &targets) - (first + second) / 2.0).abs() < 1e-5);
+        assert!((columns.slopes(&mut slopes, &targets, 2) - (first + second) / 2.0).abs() < 1e-5);
         for (at, slope) in slopes.iter().enumerate() {
             let moved = |by: f32| {
                 let mut moved = scores;
@@ -184,7 +184,7 @@ mod tests {
             let drawn = terms.filter(|&(_, drawn)| *drawn).map(|((&item, c), _)| f64::from(score(item) - c).exp());
             sum += drawn.sum::<f64>() / 200.0;
             let mut slopes: Vec<f32> = columns.items.iter().chain(&columns.items).map(|&item| score(item)).collect();
-            assert!(columns.slopes(&mut slopes, &targets).is_finite());
+            assert!(columns.slopes(&mut slopes, &targets, 2).is_finite());
             let foreign = columns.of(5_000).unwrap();
             assert!(columns.drawn[foreign] || slopes[foreign].abs() < 1e-30, "another row's target counts not");
         }

@@ -2,23 +2,27 @@
 
 #![expect(clippy::indexing_slicing, reason = "items are dense indices, and batches have known shapes")]
 
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::module::Module;
+use burn::optim::{AdamConfig, GradientsAccumulator, ModuleOptimizer};
 use burn::tensor::Device;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::encoder::{Encoder, cube, first_layers};
+use super::encoder::{Encoder, first_layers};
 use super::rows::{Order, Row, Sequences};
+use super::slopes::{Batch, Part, Reading, Slopes};
 use super::softmax::Drawing;
 use super::steps::{HEADS, PLACES, Step, fill_unmet, first_strengths, places};
-use super::weights::{Weights, strength};
+use super::weights::Weights;
 use crate::model::dataset::Dataset;
 use crate::model::training::job::{FitError, Job};
 use crate::model::training::network::device;
-use crate::model::training::network::net::{numbers, rows};
-use crate::model::training::network::slopes::mask;
+use crate::model::training::network::shards::Shards;
 use crate::model::training::network::table::{EPSILON, Table};
 use crate::model::training::pool;
+
+/// Fewer histories than this are not worth a thread of their own.
+const SMALLEST_SHARD: usize = 64;
 
 /// How to train.
 #[derive(Debug, Clone)]
@@ -39,8 +43,17 @@ pub struct SequenceSettings {
     pub history: usize,
 }
 
-/// Trains on the users' sequences, beginning from `parent` where there is one: weights of the same dimensions over the
-/// same items. Runs on one thread: at these sizes more cost more than they bring.
+/// Where training begins instead of from random weights.
+#[derive(Debug, Clone)]
+pub struct Parent {
+    /// Trained weights of as many dimensions.
+    pub weights: Weights,
+    /// By item of the data: its row there, if it has one.
+    pub rows: Vec<Option<u32>>,
+}
+
+/// Trains on the users' sequences, beginning from `parent` where there is one. Small batches run on one thread, of larger
+/// ones each thread takes a shard.
 ///
 /// # Errors
 /// [`FitError::Unsuited`] when no user took two items, [`FitError::NotFinite`], [`FitError::Cancelled`],
@@ -48,15 +61,18 @@ pub struct SequenceSettings {
 pub fn train(
     data: &Dataset,
     settings: &SequenceSettings,
-    parent: Option<Weights>,
+    parent: Option<&Parent>,
     job: &Job,
 ) -> Result<Weights, FitError> {
     pool::within(1, || {
         let mut rng = StdRng::seed_from_u64(job.seed);
         let sequences = Sequences::new(data, settings.order, settings.history);
         let takers = sequences.takers();
-        let weights = parent.unwrap_or_else(|| first(&takers, sequences.typical(), settings.dimensions, &mut rng));
-        let (mut trainer, mut encoder) = Trainer::new(weights, &takers, settings, rng);
+        let mut weights = first(&takers, sequences.typical(), settings.dimensions, &mut rng);
+        if let Some(Parent { weights: known, rows }) = parent {
+            weights.inherit(known, rows);
+        }
+        let (mut trainer, mut encoder) = Trainer::new(weights, &takers, settings, job.threads, rng)?;
         let mut learnt = 0;
         for epoch in 0..settings.epochs {
             let batches = sequences.epoch(settings.batch, &mut trainer.rng);
@@ -107,24 +123,19 @@ struct Trainer {
     met: [bool; PLACES],
     drawing: Drawing,
     optimiser: ModuleOptimizer,
-    dropout: f32,
+    shards: Shards<Slopes>,
     rng: StdRng,
     device: Device,
 }
 
-/// The histories of a batch, padded to the longest.
-struct Padded {
-    steps: usize,
-    /// `[batch, steps, dimensions]`.
-    embeddings: Vec<f32>,
-    /// `[batch, HEADS, steps]`.
-    strengths: Vec<f32>,
-    /// `[batch, HEADS, steps]`.
-    signs: Vec<f32>,
-}
-
 impl Trainer {
-    fn new(mut weights: Weights, takers: &[u32], settings: &SequenceSettings, rng: StdRng) -> (Self, Encoder) {
+    fn new(
+        mut weights: Weights,
+        takers: &[u32],
+        settings: &SequenceSettings,
+        threads: usize,
+        mut rng: StdRng,
+    ) -> Result<(Self, Encoder), FitError> {
         let device = device::plain().autodiff();
         let encoder = Encoder::new(&weights, &device);
         let table = |width, rows: &mut Vec<f32>| Table::from_rows(width, std::mem::take(rows));
@@ -137,11 +148,13 @@ impl Trainer {
             met: [false; PLACES],
             drawing: Drawing::new(takers),
             optimiser: AdamConfig::new().with_epsilon(EPSILON).init(),
-            dropout: settings.dropout,
+            shards: Shards::new(threads, settings.batch, SMALLEST_SHARD, || {
+                Slopes::new(&device, settings.dropout, &mut rng)
+            })?,
             rng,
             device,
         };
-        (trainer, encoder)
+        Ok((trainer, encoder))
     }
 
     /// One step; the mean loss and the number of rows that had something to foretell, if any had.
@@ -161,78 +174,49 @@ impl Trainer {
             return Ok((encoder, None));
         }
         let (size, width) = (histories.len(), self.weights.dimensions);
-        let Padded { steps, embeddings, strengths, signs } = self.padded(&histories);
         let columns = self.drawing.columns(&targets, &mut self.rng);
-        let gathered: Vec<f32> = columns.items.iter().flat_map(|&item| self.outputs.row(item)).copied().collect();
-        let biases: Vec<f32> = columns.items.iter().flat_map(|&item| self.bias.row(item)).copied().collect();
-
-        let embeddings = cube(embeddings, [size, steps, width], &self.device).require_grad();
-        let strengths = cube(strengths, [size, HEADS, steps], &self.device).require_grad();
-        let signs = cube(signs, [size, HEADS, steps], &self.device);
-        let outputs = rows(gathered, columns.items.len(), &self.device).require_grad();
-        let kept = rows(mask(size * width, self.dropout, &mut self.rng), size, &self.device);
-        let users = encoder.forward(embeddings.clone(), strengths.clone(), signs) * kept;
-        let scores = users.matmul(outputs.clone().transpose());
-
-        // The loss and its slope in the scores are taken on the host, in one pass over them; the graph then begins from
-        // a sum that has this slope.
-        let mut slopes = numbers(scores.clone().inner())?;
-        for row in slopes.chunks_exact_mut(biases.len()) {
-            row.iter_mut().zip(&biases).for_each(|(score, bias)| *score += bias);
-        }
-        let loss = columns.slopes(&mut slopes, &targets);
-        if !loss.is_finite() {
-            return Err(FitError::NotFinite("the loss of sequence".into()));
-        }
-        let mut of_biases = vec![0.0; biases.len()];
-        for row in slopes.chunks_exact(biases.len()) {
-            of_biases.iter_mut().zip(row).for_each(|(sum, slope)| *sum += slope);
-        }
-        let mut gradients = (scores * rows(slopes, size, &self.device)).sum().backward();
-        let taken = |tensor: Option<Vec<f32>>| tensor.ok_or_else(|| FitError::Library("burn: no gradient".into()));
-        let of_outputs = taken(outputs.grad_remove(&mut gradients).map(numbers).transpose()?)?;
-        let of_embeddings = taken(embeddings.grad_remove(&mut gradients).map(numbers).transpose()?)?;
-        let of_strengths = taken(strengths.grad_remove(&mut gradients).map(numbers).transpose()?)?;
-        for ((&item, slopes), slope) in columns.items.iter().zip(of_outputs.chunks_exact(width)).zip(of_biases) {
-            self.outputs.add(item, slopes.iter().copied());
-            self.bias.add(item, [slope].into_iter());
-        }
-        for (row, history) in histories.iter().enumerate() {
-            for (at, (step, places)) in history.iter().zip(places(history, self.weights.typical)).enumerate() {
-                let slopes = &of_embeddings[(row * steps + at) * width..][..width];
-                self.inputs.add(step.item, slopes.iter().copied());
-                let of_head = |head: usize| of_strengths[(row * HEADS + head) * steps + at];
-                for place in places {
-                    self.met[place] = true;
-                    self.strengths.add(place as u32, (0..HEADS).map(of_head));
+        let gathered =
+            |table: &Table| -> Vec<f32> { columns.items.iter().flat_map(|&item| table.row(item)).copied().collect() };
+        let (outputs, biases) = (gathered(&self.outputs), gathered(&self.bias));
+        let reading = Reading { inputs: &self.inputs, strengths: &self.strengths, typical: self.weights.typical };
+        let shard = self.shards.size(size);
+        let parts: Vec<Part<'_>> = histories
+            .chunks(shard)
+            .zip(targets.chunks(shard))
+            .map(|(histories, targets)| Part { encoder: encoder.clone().fork(&self.device), histories, targets })
+            .collect();
+        let batch = Batch { rows: size, columns: &columns, outputs: &outputs, biases: &biases, reading };
+        let found = self.shards.each(parts, |slopes, part| slopes.of(part, &batch))?;
+        let mut layers = GradientsAccumulator::new();
+        let mut loss = 0.0;
+        for (found, histories) in found.into_iter().zip(histories.chunks(shard)) {
+            loss += found.loss;
+            for ((&item, slopes), slope) in
+                columns.items.iter().zip(found.outputs.chunks_exact(width)).zip(found.biases)
+            {
+                self.outputs.add(item, slopes.iter().copied());
+                self.bias.add(item, [slope].into_iter());
+            }
+            for (row, history) in histories.iter().enumerate() {
+                for (at, (step, places)) in history.iter().zip(places(history, self.weights.typical)).enumerate() {
+                    let slopes = &found.embeddings[(row * found.steps + at) * width..][..width];
+                    self.inputs.add(step.item, slopes.iter().copied());
+                    let of_head = |head: usize| found.strengths[(row * HEADS + head) * found.steps + at];
+                    for place in places {
+                        self.met[place] = true;
+                        self.strengths.add(place as u32, (0..HEADS).map(of_head));
+                    }
                 }
             }
+            layers.accumulate(&encoder, found.layers);
+        }
+        if !loss.is_finite() {
+            return Err(FitError::NotFinite("the loss of sequence".into()));
         }
         for table in [&mut self.inputs, &mut self.outputs, &mut self.bias, &mut self.strengths] {
             table.step(learning_rate as f32);
         }
-        let gradients = GradientsParams::from_grads(gradients, &encoder);
-        Ok((self.optimiser.step(learning_rate, encoder, gradients), Some((loss, size))))
-    }
-
-    /// Gathers the rows of the histories.
-    fn padded(&self, histories: &[Vec<Step>]) -> Padded {
-        let steps = histories.iter().map(Vec::len).max().unwrap_or(0);
-        let width = self.weights.dimensions;
-        let mut embeddings = vec![0.0; histories.len() * steps * width];
-        let mut strengths = vec![0.0; histories.len() * HEADS * steps];
-        let mut signs = strengths.clone();
-        for (row, history) in histories.iter().enumerate() {
-            for (at, (step, places)) in history.iter().zip(places(history, self.weights.typical)).enumerate() {
-                embeddings[(row * steps + at) * width..][..width].copy_from_slice(self.inputs.row(step.item));
-                for head in 0..HEADS {
-                    let slot = (row * HEADS + head) * steps + at;
-                    strengths[slot] = strength(self.strengths.rows(), places, head);
-                    signs[slot] = 1.0_f32.copysign(step.weight);
-                }
-            }
-        }
-        Padded { steps, embeddings, strengths, signs }
+        Ok((self.optimiser.step(learning_rate, encoder, layers.grads()), Some((loss, size))))
     }
 
     /// The trained weights.

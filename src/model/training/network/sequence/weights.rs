@@ -72,6 +72,24 @@ impl Weights {
         user
     }
 
+    /// Takes over what `parent` learnt: its layers, and of each item of this catalogue that has a row there, `rows` saying
+    /// which, that row. Other items stay as they are. Both have the same dimensions.
+    pub fn inherit(&mut self, parent: &Self, rows: &[Option<u32>]) {
+        let width = self.dimensions;
+        let known = rows.iter().enumerate().filter_map(|(item, row)| Some((item, (*row)? as usize)));
+        for (item, row) in known {
+            for (own, of_parent) in [(&mut self.inputs, &parent.inputs), (&mut self.outputs, &parent.outputs)] {
+                own[item * width..][..width].copy_from_slice(&of_parent[row * width..][..width]);
+            }
+            self.bias[item] = parent.bias[row];
+        }
+        self.strengths.clone_from(&parent.strengths);
+        self.mix.clone_from(&parent.mix);
+        self.inner.clone_from(&parent.inner);
+        self.inner_bias.clone_from(&parent.inner_bias);
+        self.outer.clone_from(&parent.outer);
+    }
+
     /// The score of `item` for a user's vector.
     pub fn score(&self, user: &[f32], item: u32) -> f32 {
         dot(user, self.output(item)) + self.bias[item as usize]
