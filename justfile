@@ -48,10 +48,39 @@ deny:
 features:
     cargo check --no-default-features --features ndarray
 
+bench_python := env("OUZEL_TOOLS", ".tools") / "bench/bin/python"
+bench_data := env("CARGO_TARGET_DIR", "target") / "bench"
+
 # The Python environment of `bench/`.
-bench-tools:
-    test -x "${OUZEL_TOOLS:-.tools}/bench/bin/python" || python3 -m venv "${OUZEL_TOOLS:-.tools}/bench"
-    "${OUZEL_TOOLS:-.tools}/bench/bin/pip" install --quiet --disable-pip-version-check -r bench/requirements.txt
+bench-tools requirements="bench/requirements.txt":
+    test -x "{{ bench_python }}" || python3 -m venv "{{ parent_directory(parent_directory(bench_python)) }}"
+    "{{ bench_python }}" -m pip install --quiet --disable-pip-version-check -r "{{ requirements }}"
+
+# What the peers of the benches need, some gigabytes of it PyTorch, and a folder for what they read.
+bench-peers: (bench-tools "bench/peers/requirements.txt")
+    mkdir -p "{{ bench_data }}"
+
+# `ials` on ten million pairs beside implicit: seconds per iteration, on each instruction set.
+bench-ials rounds="3": bench-peers
+    test -f "{{ bench_data }}/pairs" || "{{ bench_python }}" bench/data.py pairs "{{ bench_data }}/pairs" --users 100000 --items 20000 --pairs 10000000
+    cargo bench --no-run --bench ials
+    "{{ bench_python }}" bench/compare.py --rounds {{ rounds }} vs "{{ bench_python }}" bench/peers/ials.py "{{ bench_data }}/pairs" vs cargo bench --quiet --bench ials -- "{{ absolute_path(bench_data) }}/pairs"
+
+# A whole fit of `ease` on ten thousand items beside numpy.
+bench-ease rounds="3": bench-peers
+    test -f "{{ bench_data }}/catalogue" || "{{ bench_python }}" bench/data.py pairs "{{ bench_data }}/catalogue" --users 50000 --items 10000 --pairs 1000000
+    cargo bench --no-run --bench ease
+    "{{ bench_python }}" bench/compare.py --rounds {{ rounds }} vs "{{ bench_python }}" bench/peers/ease.py "{{ bench_data }}/catalogue" vs cargo bench --quiet --bench ease -- "{{ absolute_path(bench_data) }}/catalogue"
+
+# The original's network on its own data beside PyTorch: seconds per epoch.
+bench-neural batch="64" rounds="3": bench-peers
+    test -f "{{ bench_data }}/held-out" || "{{ bench_python }}" bench/data.py purchases "${OUZEL_DATA:-../shared/data}/seed-transactions/transactions.csv" "{{ bench_data }}/learnt" "{{ bench_data }}/held-out"
+    cargo bench --no-run --bench neural_cf
+    "{{ bench_python }}" bench/compare.py --rounds {{ rounds }} vs "{{ bench_python }}" bench/peers/neural_cf.py "{{ bench_data }}/learnt" "{{ bench_data }}/held-out" {{ batch }} vs cargo bench --quiet --bench neural_cf -- "{{ absolute_path(bench_data) }}/learnt" "{{ absolute_path(bench_data) }}/held-out" {{ batch }}
+
+# Users folded in beside the same users trained on, and what a question costs.
+bench-fold-in file format="events":
+    cargo bench --quiet --bench fold_in -- "{{ absolute_path(file) }}" {{ format }}
 
 # Whether the figures of `ouzel evaluate` are those of an independent implementation, on a generated file and on `files`.
 check-metrics *files: bench-tools
