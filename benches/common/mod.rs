@@ -8,6 +8,10 @@ use anyhow::Context;
 use ouzel::model::dataset::Dataset;
 use ouzel::model::interactions::{Interactions, NO_TIME};
 
+/// The binary's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The arguments behind the bench's name, without the flag that cargo adds.
 pub fn arguments() -> Vec<String> {
     std::env::args().skip(1).filter(|argument| argument != "--bench").collect()

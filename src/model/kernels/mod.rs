@@ -91,6 +91,11 @@ impl Simd {
     }
 }
 
+/// Asks for a row of a table before it is needed, so that it is on the way from memory meanwhile.
+pub fn fetch(row: &[f32]) {
+    paths::fetch(row);
+}
+
 fn check(rows: &[f32], vector: &[f32], count: usize) {
     assert!(vector.len().is_multiple_of(LANES), "a width of {} is no multiple of {LANES}", vector.len());
     assert_eq!(rows.len(), count * vector.len(), "{count} rows as wide as the vector");

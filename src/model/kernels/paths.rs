@@ -48,8 +48,8 @@ pub fn gather(table: &[f32], width: usize, indices: &[u32], out: &mut [f32]) {
     }
 }
 
-/// Asks for a row before it is needed.
-fn fetch(row: &[f32]) {
+/// See [`super::fetch`].
+pub fn fetch(row: &[f32]) {
     #[cfg(target_arch = "x86_64")]
     for line in row.chunks(16) {
         // SAFETY: a prefetch reads nothing that the program could see, and the address is one of the row's.

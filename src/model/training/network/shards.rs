@@ -1,7 +1,5 @@
 //! A batch divided between threads.
 
-use std::panic::resume_unwind;
-
 use rayon::ThreadPool;
 
 use crate::model::training::job::FitError;
@@ -43,21 +41,54 @@ impl<W: Send> Shards<W> {
         parts: impl IntoIterator<Item = P>,
         work: impl Fn(&mut W, P) -> Result<R, FitError> + Sync,
     ) -> Result<Vec<R>, FitError> {
-        let (work, own) = (&work, &mut self.own);
         let mut parts = parts.into_iter();
         let Some(first) = parts.next() else { return Ok(Vec::new()) };
-        std::thread::scope(|scope| {
-            let others: Vec<_> = self
-                .others
-                .iter_mut()
-                .zip(parts)
-                .map(|((pool, worker), part)| scope.spawn(move || pool.install(|| work(worker, part))))
-                .collect();
-            let first = work(own, first);
-            let others = others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
-            [first].into_iter().chain(others).collect()
-        })
+        let mut others: Vec<_> = self.others.iter_mut().zip(parts).map(Errand::new).collect();
+        let first = beside(&mut others, &work, || work(&mut self.own, first));
+        [first].into_iter().chain(others.into_iter().filter_map(|errand| errand.result)).collect()
     }
+
+    /// Does both, at once where there is a second thread.
+    pub fn join(&self, own: impl FnOnce() + Send, other: impl FnOnce() + Send) {
+        match self.others.first() {
+            Some((pool, _)) => pool.in_place_scope(|scope| {
+                scope.spawn(|_| other());
+                own();
+            }),
+            None => {
+                own();
+                other();
+            }
+        }
+    }
+}
+
+/// What a thread is to do and what came of it.
+struct Errand<'a, W, P, R> {
+    pool: &'a ThreadPool,
+    worker: &'a mut W,
+    part: Option<P>,
+    result: Option<Result<R, FitError>>,
+}
+
+impl<'a, W, P, R> Errand<'a, W, P, R> {
+    fn new(((pool, worker), part): (&'a mut (ThreadPool, W), P)) -> Self {
+        Self { pool, worker, part: Some(part), result: None }
+    }
+}
+
+/// Runs `own` on this thread while the others' parts are worked on; comes back when all are done. A panic of any goes on
+/// here.
+fn beside<W: Send, P: Send, R: Send, O>(
+    others: &mut [Errand<'_, W, P, R>],
+    work: &(impl Fn(&mut W, P) -> Result<R, FitError> + Sync),
+    own: impl FnOnce() -> O,
+) -> O {
+    let Some((Errand { pool, worker, part, result }, rest)) = others.split_first_mut() else { return own() };
+    pool.in_place_scope(|scope| {
+        scope.spawn(move |_| *result = part.take().map(|part| work(worker, part)));
+        beside(rest, work, own)
+    })
 }
 
 #[cfg(test)]

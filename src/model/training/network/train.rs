@@ -2,17 +2,15 @@
 
 #![expect(clippy::indexing_slicing, reason = "users and items are dense indices of the dataset")]
 
-use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsAccumulator, ModuleOptimizer};
 use burn::tensor::Device;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
-use super::net::{Net, numbers, rows};
+use super::net::{INPUTS, Net, numbers, rows};
 use super::shards::Shards;
 use super::slopes::{Slopes, joined};
-use super::table::{EPSILON, Table};
+use super::table::Table;
 use super::{EMBEDDING, HIDDEN, device};
 use crate::model::training::job::{FitError, Job};
 use crate::model::training::pool;
@@ -49,7 +47,7 @@ pub struct NetworkSettings {
 
 /// The trained network with its dense layer applied to every embedding: the prediction for a user's row `c` and an
 /// item's row `a` is `weights · relu(a + c) + bias`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Folded {
     /// `[users, HIDDEN]`; a user without an example has a row of 0.
     pub users: Vec<f32>,
@@ -77,15 +75,14 @@ pub fn train(
     pool::within(1, || {
         let mut rng = StdRng::seed_from_u64(job.seed);
         let (mut learnt, held_out) = split(examples, users, items, settings.held_out, &mut rng);
-        let (mut trainer, mut net) = Trainer::new(&learnt, users, items, settings, job.threads, rng)?;
+        let mut trainer = Trainer::new(&learnt, users, items, settings, job.threads, rng)?;
         for epoch in 1..=settings.epochs {
-            let loss;
-            (net, loss) = trainer.epoch(net, &mut learnt, settings, job)?;
-            let held = trainer.loss(&net, &held_out, job)?;
+            let loss = trainer.epoch(&mut learnt, settings, job)?;
+            let held = trainer.loss(&held_out, job)?;
             let held = held.map_or_else(|| "nothing held out".to_owned(), |loss| format!("held-out loss {loss:.6}"));
             job.log(format!("neural-cf: epoch {epoch} of {}, loss {loss:.6}, {held}", settings.epochs));
         }
-        trainer.fold(&net, job)
+        trainer.fold(job)
     })?
 }
 
@@ -123,9 +120,8 @@ fn split(
 struct Trainer {
     users: Table,
     items: Table,
-    optimiser: ModuleOptimizer,
+    net: Net,
     shards: Shards<Slopes>,
-    differentiating: Device,
     rng: StdRng,
     plain: Device,
 }
@@ -138,7 +134,7 @@ impl Trainer {
         settings: &NetworkSettings,
         threads: usize,
         mut rng: StdRng,
-    ) -> Result<(Self, Net), FitError> {
+    ) -> Result<Self, FitError> {
         if learnt.is_empty() || settings.batch == 0 {
             return Err(FitError::Unsuited("neural-cf has no pair of positive weight to learn".into()));
         }
@@ -150,111 +146,96 @@ impl Trainer {
         }
         let plain = device::plain();
         let differentiating = plain.clone().autodiff();
-        let net = Net::new(mean as f32, &mut rng, &differentiating);
-        let trainer = Self {
+        Ok(Self {
+            net: Net::new(mean as f32, &mut rng),
             users: Table::new(EMBEDDING, &used_users, &mut rng),
             items: Table::new(EMBEDDING, &used_items, &mut rng),
-            optimiser: AdamConfig::new().with_epsilon(EPSILON).init(),
             shards: Shards::new(threads, settings.batch, SMALLEST_SHARD, || Slopes::new(&differentiating, &mut rng))?,
-            differentiating,
             rng,
             plain,
-        };
-        Ok((trainer, net))
+        })
     }
 
     /// One pass over `learnt`; the mean loss, dropout included.
-    fn epoch(
-        &mut self,
-        mut net: Net,
-        learnt: &mut [Example],
-        settings: &NetworkSettings,
-        job: &Job,
-    ) -> Result<(Net, f64), FitError> {
+    fn epoch(&mut self, learnt: &mut [Example], settings: &NetworkSettings, job: &Job) -> Result<f64, FitError> {
         learnt.shuffle(&mut self.rng);
         let mut sum = 0.0;
         for batch in learnt.chunks(settings.batch) {
             job.check()?;
-            let loss;
-            (net, loss) = self.step(net, batch, settings.learning_rate)?;
-            sum += loss;
+            sum += self.step(batch, settings.learning_rate as f32)?;
         }
-        Ok((net, sum / learnt.len() as f64))
+        Ok(sum / learnt.len() as f64)
     }
 
-    fn step(&mut self, net: Net, batch: &[Example], learning_rate: f64) -> Result<(Net, f64), FitError> {
-        let tables = (&self.users, &self.items);
+    /// One step; the sum of the squared errors.
+    fn step(&mut self, batch: &[Example], learning_rate: f32) -> Result<f64, FitError> {
+        let (net, tables) = (&self.net, (&self.users, &self.items));
         let shards = batch.chunks(self.shards.size(batch.len()));
-        let parts: Vec<(Net, &[Example])> =
-            shards.clone().map(|shard| (net.clone().fork(&self.differentiating), shard)).collect();
-        let found = self.shards.each(parts, |slopes, (net, shard)| slopes.of(&net, shard, batch.len(), tables))?;
-        let mut layers = GradientsAccumulator::new();
-        let mut loss = 0.0;
-        for (shard, found) in shards.zip(found) {
-            loss += found.loss;
-            for (example, slopes) in shard.iter().zip(found.embeddings.chunks_exact(2 * EMBEDDING)) {
-                let (user, item) = slopes.split_at(EMBEDDING);
-                self.users.add(example.user, user.iter().copied());
-                self.items.add(example.item, item.iter().copied());
-            }
-            layers.accumulate(&net, found.layers);
-        }
+        let found = self.shards.each(shards, |slopes, shard| slopes.of(net, shard, batch.len(), tables))?;
+        let loss: f64 = found.iter().map(|found| found.loss).sum();
         if !loss.is_finite() {
             return Err(FitError::NotFinite("the loss of neural-cf".into()));
         }
-        self.users.step(learning_rate as f32);
-        self.items.step(learning_rate as f32);
-        Ok((self.optimiser.step(learning_rate, net, layers.grads()), loss))
+        let (users, items, net) = (&mut self.users, &mut self.items, &mut self.net);
+        let rows = || batch.iter().zip(found.iter().flat_map(|found| found.inputs.chunks_exact(INPUTS)));
+        self.shards.join(
+            || {
+                rows().for_each(|(example, slopes)| users.add(example.user, &slopes[..EMBEDDING]));
+                users.step(learning_rate);
+            },
+            || {
+                rows().for_each(|(example, slopes)| items.add(example.item, &slopes[EMBEDDING..2 * EMBEDDING]));
+                items.step(learning_rate);
+                found.iter().for_each(|found| net.add(found));
+                net.step(learning_rate);
+            },
+        );
+        Ok(loss)
     }
 
     /// The network's predictions without dropout.
-    fn predict(&self, net: &Net, examples: &[Example], job: &Job) -> Result<Vec<f32>, FitError> {
-        let net = net.valid();
+    fn predict(&self, examples: &[Example], job: &Job) -> Result<Vec<f32>, FitError> {
+        let (layers, bias) = (self.net.on(&self.plain), self.net.bias.rows()[0]);
         let mut predicted = Vec::with_capacity(examples.len());
         for chunk in examples.chunks(CHUNK) {
             job.check()?;
-            predicted.extend(numbers(
-                net.forward(rows(joined(chunk, &self.users, &self.items), chunk.len(), &self.plain), None),
-            )?);
+            let inputs = rows(joined(chunk, &self.users, &self.items), chunk.len(), &self.plain);
+            predicted.extend(numbers(layers.forward(inputs))?.into_iter().map(|value| value + bias));
         }
         Ok(predicted)
     }
 
     /// The mean loss without dropout; none without examples.
-    fn loss(&self, net: &Net, examples: &[Example], job: &Job) -> Result<Option<f64>, FitError> {
-        let predicted = self.predict(net, examples, job)?;
+    fn loss(&self, examples: &[Example], job: &Job) -> Result<Option<f64>, FitError> {
+        let predicted = self.predict(examples, job)?;
         let errors = predicted.iter().zip(logarithms(examples));
         let sum: f64 = errors.map(|(value, target)| f64::from(value.max(0.0).ln_1p() - target).powi(2)).sum();
         Ok((!examples.is_empty()).then(|| sum / examples.len() as f64))
     }
 
     /// Applies the dense layer to both tables.
-    fn fold(&self, net: &Net, job: &Job) -> Result<Folded, FitError> {
-        let net = net.valid();
-        let weight = net.hidden.weight.val();
-        let side = |table: &Table, from: usize| -> Result<Vec<f32>, FitError> {
-            let half = weight.clone().slice([from..from + EMBEDDING, 0..HIDDEN]);
+    fn fold(&self, job: &Job) -> Result<Folded, FitError> {
+        let (of_users, others) = self.net.hidden.rows().split_at(EMBEDDING * HIDDEN);
+        let (of_items, bias) = others.split_at(EMBEDDING * HIDDEN);
+        let side = |table: &Table, weights: &[f32]| -> Result<Vec<f32>, FitError> {
+            let weights = rows(weights.to_vec(), EMBEDDING, &self.plain);
             let mut folded = Vec::with_capacity(table.rows().len() / EMBEDDING * HIDDEN);
             for chunk in table.rows().chunks(CHUNK * EMBEDDING) {
                 job.check()?;
                 let embeddings = rows(chunk.to_vec(), chunk.len() / EMBEDDING, &self.plain);
-                folded.extend(numbers(embeddings.matmul(half.clone()))?);
+                folded.extend(numbers(embeddings.matmul(weights.clone()))?);
             }
             Ok(folded)
         };
-        let bias = |layer: &burn::nn::Linear| layer.bias.as_ref().map_or(Ok(Vec::new()), |bias| numbers(bias.val()));
-        let hidden_bias = bias(&net.hidden)?;
-        let mut items = side(&self.items, EMBEDDING)?;
+        let mut items = side(&self.items, of_items)?;
         for row in items.chunks_exact_mut(HIDDEN) {
-            for (value, bias) in row.iter_mut().zip(&hidden_bias) {
-                *value += bias;
-            }
+            row.iter_mut().zip(bias).for_each(|(value, bias)| *value += bias);
         }
         let folded = Folded {
-            users: side(&self.users, 0)?,
+            users: side(&self.users, of_users)?,
             items,
-            weights: numbers(net.output.weight.val())?,
-            bias: bias(&net.output)?.first().copied().unwrap_or(0.0),
+            weights: self.net.output.rows().to_vec(),
+            bias: self.net.bias.rows()[0],
         };
         let finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
         if finite(&folded.users) && finite(&folded.items) && finite(&folded.weights) && folded.bias.is_finite() {
@@ -295,10 +276,10 @@ mod tests {
         let job = Job::quiet(7);
         let examples = groups(30, 20);
         let mut learnt = examples.clone();
-        let (mut trainer, net) = Trainer::new(&learnt, 30, 20, &settings(1), 1, StdRng::seed_from_u64(7)).unwrap();
-        let (net, _) = trainer.epoch(net, &mut learnt, &settings(1), &job).unwrap();
-        let folded = trainer.fold(&net, &job).unwrap();
-        for (example, expected) in examples.iter().zip(trainer.predict(&net, &examples, &job).unwrap()) {
+        let mut trainer = Trainer::new(&learnt, 30, 20, &settings(1), 1, StdRng::seed_from_u64(7)).unwrap();
+        trainer.epoch(&mut learnt, &settings(1), &job).unwrap();
+        let folded = trainer.fold(&job).unwrap();
+        for (example, expected) in examples.iter().zip(trainer.predict(&examples, &job).unwrap()) {
             let user = &folded.users[example.user as usize * HIDDEN..][..HIDDEN];
             let item = &folded.items[example.item as usize * HIDDEN..][..HIDDEN];
             let hidden = user.iter().zip(item).map(|(user, item)| (user + item).max(0.0));

@@ -3,8 +3,8 @@
 #![expect(clippy::indexing_slicing, reason = "batches have known shapes")]
 
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor};
-use rand::rngs::StdRng;
+use burn::tensor::Device;
+use rand::rngs::{StdRng, Xoshiro256PlusPlus};
 use rand::{RngExt, SeedableRng};
 
 use super::encoder::{Encoder, cube};
@@ -12,7 +12,7 @@ use super::softmax::Columns;
 use super::steps::{HEADS, Step, places};
 use super::weights::strength;
 use crate::model::training::job::FitError;
-use crate::model::training::network::net::{numbers, rows};
+use crate::model::training::network::net::{rows, shared_numbers, slopes as taken};
 use crate::model::training::network::slopes::mask;
 use crate::model::training::network::table::Table;
 
@@ -76,7 +76,7 @@ struct Padded {
 /// Takes the slopes of shards.
 pub struct Slopes {
     /// Draws what dropout leaves out.
-    rng: StdRng,
+    rng: Xoshiro256PlusPlus,
     dropout: f32,
     device: Device,
 }
@@ -84,7 +84,7 @@ pub struct Slopes {
 impl Slopes {
     /// With draws of its own, seeded from `rng`.
     pub fn new(device: &Device, dropout: f32, rng: &mut StdRng) -> Self {
-        Self { rng: StdRng::seed_from_u64(rng.random()), dropout, device: device.clone() }
+        Self { rng: Xoshiro256PlusPlus::seed_from_u64(rng.random()), dropout, device: device.clone() }
     }
 
     /// The slopes that `part` has in the mean loss over the batch.
@@ -105,7 +105,7 @@ impl Slopes {
 
         // The loss and its slope in the scores are taken on the host, in one pass over them; the graph then begins from
         // a sum that has this slope.
-        let mut slopes = numbers(scores.clone().inner())?;
+        let mut slopes = shared_numbers(&scores)?;
         for row in slopes.chunks_exact_mut(batch.biases.len()) {
             row.iter_mut().zip(batch.biases).for_each(|(score, bias)| *score += bias);
         }
@@ -125,10 +125,6 @@ impl Slopes {
             layers: GradientsParams::from_grads(gradients, &encoder),
         })
     }
-}
-
-fn taken<const D: usize>(gradient: Option<Tensor<D>>) -> Result<Vec<f32>, FitError> {
-    gradient.map(numbers).unwrap_or_else(|| Err(FitError::Library("burn: no gradient".into())))
 }
 
 /// Gathers the rows of the histories.

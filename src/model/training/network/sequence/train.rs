@@ -194,17 +194,20 @@ impl Trainer {
             for ((&item, slopes), slope) in
                 columns.items.iter().zip(found.outputs.chunks_exact(width)).zip(found.biases)
             {
-                self.outputs.add(item, slopes.iter().copied());
-                self.bias.add(item, [slope].into_iter());
+                self.outputs.add(item, slopes);
+                self.bias.add(item, &[slope]);
             }
             for (row, history) in histories.iter().enumerate() {
                 for (at, (step, places)) in history.iter().zip(places(history, self.weights.typical)).enumerate() {
                     let slopes = &found.embeddings[(row * found.steps + at) * width..][..width];
-                    self.inputs.add(step.item, slopes.iter().copied());
-                    let of_head = |head: usize| found.strengths[(row * HEADS + head) * found.steps + at];
+                    self.inputs.add(step.item, slopes);
+                    let mut strengths = [0.0; HEADS];
+                    for (head, strength) in strengths.iter_mut().enumerate() {
+                        *strength = found.strengths[(row * HEADS + head) * found.steps + at];
+                    }
                     for place in places {
                         self.met[place] = true;
-                        self.strengths.add(place as u32, (0..HEADS).map(of_head));
+                        self.strengths.add(place as u32, &strengths);
                     }
                 }
             }
