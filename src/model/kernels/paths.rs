@@ -36,24 +36,16 @@ pub fn seen() -> Vec<Simd> {
 const BLOCK: usize = 8;
 
 /// Rows ahead that are fetched while one is copied.
-const AHEAD: usize = 8;
-
-/// See [`Simd::gather`].
-pub fn gather(table: &[f32], width: usize, indices: &[u32], out: &mut [f32]) {
-    for (at, (to, &index)) in out.chunks_exact_mut(width.max(1)).zip(indices).enumerate() {
-        if let Some(&next) = indices.get(at + AHEAD) {
-            fetch(&table[next as usize * width..][..width]);
-        }
-        to.copy_from_slice(&table[index as usize * width..][..width]);
-    }
-}
+const AHEAD: usize = 16;
 
 /// See [`super::fetch`].
+#[inline(always)]
 pub fn fetch(row: &[f32]) {
     #[cfg(target_arch = "x86_64")]
-    for line in row.chunks(16) {
+    for at in (0..row.len()).step_by(16) {
+        let from: *const f32 = &row[at];
         // SAFETY: a prefetch reads nothing that the program could see, and the address is one of the row's.
-        unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.as_ptr().cast()) };
+        unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(from.cast()) };
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = row;
@@ -66,7 +58,7 @@ macro_rules! path {
         mod $name {
             use std::arch::$arch::*;
 
-            use super::BLOCK;
+            use super::{AHEAD, BLOCK, fetch};
 
             /// # Safety
             /// `from` has a whole vector at `at`.
@@ -169,6 +161,53 @@ macro_rules! path {
             }
 
             #[target_feature(enable = $features)]
+            pub fn gather(table: &[f32], width: usize, indices: &[u32], out: &mut [f32]) {
+                // Plain loops: the adapters of iterators are not always inlined into a function with the instructions.
+                for row in 0..indices.len() {
+                    if row + AHEAD < indices.len() {
+                        fetch(&table[indices[row + AHEAD] as usize * width..][..width]);
+                    }
+                    let from = &table[indices[row] as usize * width..][..width];
+                    let to = &mut out[row * width..][..width];
+                    for at in (0..width / $lanes * $lanes).step_by($lanes) {
+                        // SAFETY: `at` is a multiple of the lanes within the width, which both slices have.
+                        unsafe { store(to, at, load(from, at)) };
+                    }
+                }
+            }
+
+            #[target_feature(enable = $features)]
+            pub fn combine(rows: &[f32], scales: &[f32], out: &mut [f32]) {
+                let width = out.len();
+                let (blocks, rest) = scales.as_chunks::<BLOCK>();
+                let (block_rows, rest_rows) = rows.split_at(blocks.len() * BLOCK * width);
+                for (scales, rows) in blocks.iter().zip(block_rows.chunks_exact(BLOCK * width)) {
+                    add_rows::<BLOCK>(rows, *scales, out);
+                }
+                for (&scale, row) in rest.iter().zip(rest_rows.chunks_exact(width)) {
+                    add_rows::<1>(row, [scale], out);
+                }
+            }
+
+            #[target_feature(enable = $features)]
+            pub fn curvature(rows: &[f32], weights: &[f32], vector: &[f32]) -> f32 {
+                let width = vector.len();
+                let mut sum = 0.0;
+                let (blocks, rest) = weights.as_chunks::<BLOCK>();
+                let (block_rows, rest_rows) = rows.split_at(blocks.len() * BLOCK * width);
+                for (weights, rows) in blocks.iter().zip(block_rows.chunks_exact(BLOCK * width)) {
+                    for (dot, weight) in dots_of::<BLOCK>(rows, vector).iter().zip(weights) {
+                        sum += weight.abs() * dot * dot;
+                    }
+                }
+                for (weight, row) in rest.iter().zip(rest_rows.chunks_exact(width)) {
+                    let [dot] = dots_of::<1>(row, vector);
+                    sum += weight.abs() * dot * dot;
+                }
+                sum
+            }
+
+            #[target_feature(enable = $features)]
             pub fn pull(rows: &[f32], weights: &[f32], pull: f32, vector: &[f32], out: &mut [f32]) {
                 let width = vector.len();
                 let (blocks, rest) = weights.as_chunks::<BLOCK>();
@@ -221,6 +260,21 @@ macro_rules! dispatch {
 /// See [`Simd::dots`].
 pub fn dots(simd: Simd, rows: &[f32], vector: &[f32], out: &mut [f32]) {
     dispatch!(simd, dots(rows, vector, out));
+}
+
+/// See [`Simd::gather`].
+pub fn gather(simd: Simd, table: &[f32], width: usize, indices: &[u32], out: &mut [f32]) {
+    dispatch!(simd, gather(table, width, indices, out));
+}
+
+/// See [`Simd::combine`].
+pub fn combine(simd: Simd, rows: &[f32], scales: &[f32], out: &mut [f32]) {
+    dispatch!(simd, combine(rows, scales, out));
+}
+
+/// See [`Simd::curvature`].
+pub fn curvature(simd: Simd, rows: &[f32], weights: &[f32], vector: &[f32]) -> f32 {
+    dispatch!(simd, curvature(rows, weights, vector))
 }
 
 /// See [`Simd::pull`].

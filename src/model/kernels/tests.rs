@@ -31,6 +31,14 @@ proptest! {
             simd.dots(&rows, &vector, &mut dots);
             Simd::Portable.dots(&rows, &vector, &mut expected);
             prop_assert!(agree(&dots, &expected, 4.0 * width), "{}: {dots:?} {expected:?}", simd.name());
+            let (mut sum, mut wanted) = (vector.clone(), vector.clone());
+            simd.combine(&rows, &weights, &mut sum);
+            Simd::Portable.combine(&rows, &weights, &mut wanted);
+            prop_assert!(agree(&sum, &wanted, 8.0 * weights.len() as f32), "{}: {sum:?} {wanted:?}", simd.name());
+            let found = [simd.curvature(&rows, &weights, &vector)];
+            let wanted = [Simd::Portable.curvature(&rows, &weights, &vector)];
+            let terms = 4.0 * (4.0 * width).powi(2) * weights.len() as f32;
+            prop_assert!(agree(&found, &wanted, terms), "{}: {found:?} {wanted:?}", simd.name());
             for pull in [0.0, 1.0] {
                 let (mut sum, mut wanted) = (vector.clone(), vector.clone());
                 simd.pull(&rows, &weights, pull, &vector, &mut sum);
@@ -59,9 +67,12 @@ proptest! {
         let table: Vec<f32> = (0..rows * LANES as u32).map(|at| at as f32).collect();
         let indices: Vec<u32> = indices.iter().map(|index| index % rows).collect();
         let mut out = vec![f32::NAN; indices.len() * LANES];
-        Simd::widest().gather(&table, LANES, &indices, &mut out);
-        let expected = indices.iter().flat_map(|&index| &table[index as usize * LANES..][..LANES]);
-        prop_assert!(out.iter().eq(expected));
+        for simd in Simd::available() {
+            out.fill(f32::NAN);
+            simd.gather(&table, LANES, &indices, &mut out);
+            let expected = indices.iter().flat_map(|&index| &table[index as usize * LANES..][..LANES]);
+            prop_assert!(out.iter().eq(expected), "{}", simd.name());
+        }
     }
 }
 
@@ -76,6 +87,9 @@ fn the_portable_path_is_right() {
     Simd::Portable.pull(&rows, &[3.0, -0.5], 1.0, &vector, &mut out);
     // 1 + (3 - 3 * 8) * 1 + (-0.5 - 0.5 * 16) * 2
     assert_eq!(out, [-37.0; LANES]);
+    assert_eq!(Simd::Portable.curvature(&rows, &[3.0, -0.5], &vector), 3.0 * 64.0 + 0.5 * 256.0);
+    Simd::Portable.combine(&rows, &[2.0, -0.25], &mut out);
+    assert_eq!(out, [-35.5; LANES]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
+use super::preconditioner::{Expected, Preconditioner};
 use crate::model::kernels::Simd;
 
 /// Rows whose products are added up in one go: fixed, so that sums do not depend on the threads.
@@ -23,6 +24,8 @@ pub struct Factors {
     table: Vec<f32>,
     /// `FᵀF`, `[width, width]`, symmetric.
     gramian: Vec<f32>,
+    expected: Expected,
+    preconditioner: Preconditioner,
 }
 
 /// One row's entries and what else weighs on it.
@@ -43,7 +46,7 @@ pub struct Row<'a> {
 pub struct Limit {
     /// The most steps of conjugate gradients.
     pub steps: usize,
-    /// The share of the first residual's length at which it is good enough.
+    /// The share of the first residual's length, by the preconditioner's measure, at which it is good enough.
     pub tolerance: f32,
 }
 
@@ -52,18 +55,25 @@ pub struct Limit {
 pub struct Work {
     gathered: Vec<f32>,
     residual: Vec<f32>,
+    preconditioned: Vec<f32>,
     direction: Vec<f32>,
     product: Vec<f32>,
     pulled: Vec<f32>,
 }
 
 impl Factors {
-    /// Factors on the given instructions. The table's length is a multiple of `width`.
+    /// Factors on the given instructions, for rows as `expected`. The table's length is a multiple of `width`.
     #[must_use]
-    pub fn new(simd: Simd, width: usize, table: Vec<f32>) -> Self {
-        let mut factors = Self { simd, width, table, gramian: Vec::new() };
+    pub fn new(simd: Simd, width: usize, table: Vec<f32>, expected: Expected) -> Self {
+        let (gramian, preconditioner) = (Vec::new(), Preconditioner::default());
+        let mut factors = Self { simd, width, table, gramian, expected, preconditioner };
         factors.renew();
         factors
+    }
+
+    /// The same factors for rows as `expected`.
+    pub(super) fn for_rows(self, expected: Expected) -> Self {
+        Self::new(self.simd, self.width, self.table, expected)
     }
 
     /// The table.
@@ -112,27 +122,31 @@ impl Factors {
 
     fn renew(&mut self) {
         let width = self.width;
-        let shards: Vec<Vec<f32>> = self
+        let shards: Vec<(Vec<f32>, Vec<f32>)> = self
             .table
             .par_chunks(SHARD * width)
-            .map(|shard| {
-                let mut sum = vec![0.0; width * width];
-                // Row-major rows are the columns of a column-major matrix.
-                let columns = MatRef::from_column_major_slice(shard, width, shard.len() / width);
-                let to = MatMut::from_column_major_slice_mut(&mut sum, width, width);
-                matmul(to, Accum::Replace, columns, columns.transpose(), 1.0, Par::Seq);
-                sum
+            .zip(self.expected.shares.par_chunks(SHARD))
+            .map(|(rows, shares)| {
+                let mut scaled = rows.to_vec();
+                for (row, share) in scaled.chunks_exact_mut(width).zip(shares) {
+                    row.iter_mut().for_each(|value| *value *= share);
+                }
+                (products(rows, rows, width), products(rows, &scaled, width))
             })
             .collect();
         self.gramian.clear();
         self.gramian.resize(width * width, 0.0);
-        for shard in shards {
-            add(1.0, &shard, &mut self.gramian);
+        let mut mean = self.gramian.clone();
+        for (all, by_share) in shards {
+            add(1.0, &all, &mut self.gramian);
+            add(1.0, &by_share, &mut mean);
         }
+        self.preconditioner = Preconditioner::new(&self.gramian, &mean, width, &self.expected);
     }
 
     /// Improves `x` as the solution of the row's least-squares problem
-    /// `Σ |w| (sign w - f·x)² + unobserved Σ_all (f·x)² + ridge |x|²`, by conjugate gradients from `x` on.
+    /// `Σ |w| (sign w - f·x)² + unobserved Σ_all (f·x)² + ridge |x|²`, by preconditioned
+    /// conjugate gradients from `x` on.
     ///
     /// It only ever gets better: a step whose curvature is not positive and finite is not taken.
     pub(super) fn solve(&self, row: Row<'_>, limit: Limit, x: &mut [f32], work: &mut Work) {
@@ -141,21 +155,37 @@ impl Factors {
             self.gather(row.columns, &mut work.gathered);
         }
         work.residual.fill(0.0);
-        self.pull(row, 1.0, x, &mut work.gathered, &mut work.residual);
+        self.each(row, &mut work.gathered, |rows, weights| self.simd.pull(rows, weights, 1.0, x, &mut work.residual));
         if x.iter().any(|&value| value != 0.0) {
             self.base(row, x, &mut work.product);
             add(-1.0, &work.product, &mut work.residual);
         }
-        work.direction.copy_from_slice(&work.residual);
-        let mut length = self.dot(&work.residual, &work.residual);
+        let weight = row.weights.iter().map(|weight| weight.abs()).sum();
+        self.preconditioner.apply(self.simd, weight, &work.residual, &mut work.preconditioned);
+        work.direction.copy_from_slice(&work.preconditioned);
+        let mut length = self.dot(&work.residual, &work.preconditioned);
         let enough = length * limit.tolerance * limit.tolerance;
-        for _ in 0..limit.steps {
+        for left in (0..limit.steps).rev() {
             if length <= enough {
                 break;
             }
             self.base(row, &work.direction, &mut work.product);
+            if left == 0 {
+                // After the last step no one asks for the residual: its length is enough.
+                let mut curvature = self.dot(&work.direction, &work.product);
+                self.each(row, &mut work.gathered, |rows, weights| {
+                    curvature += self.simd.curvature(rows, weights, &work.direction);
+                });
+                let step = length / curvature;
+                if step.is_finite() && step > 0.0 {
+                    add(step, &work.direction, x);
+                }
+                break;
+            }
             work.pulled.fill(0.0);
-            self.pull(row, 0.0, &work.direction, &mut work.gathered, &mut work.pulled);
+            self.each(row, &mut work.gathered, |rows, weights| {
+                self.simd.pull(rows, weights, 0.0, &work.direction, &mut work.pulled);
+            });
             add(-1.0, &work.pulled, &mut work.product);
             let step = length / self.dot(&work.direction, &work.product);
             if !(step.is_finite() && step > 0.0) {
@@ -163,9 +193,10 @@ impl Factors {
             }
             add(step, &work.direction, x);
             add(-step, &work.product, &mut work.residual);
-            let shorter = self.dot(&work.residual, &work.residual);
+            self.preconditioner.apply(self.simd, weight, &work.residual, &mut work.preconditioned);
+            let shorter = self.dot(&work.residual, &work.preconditioned);
             let turn = shorter / length;
-            for (direction, residual) in work.direction.iter_mut().zip(&work.residual) {
+            for (direction, residual) in work.direction.iter_mut().zip(&work.preconditioned) {
                 *direction = residual + turn * *direction;
             }
             length = shorter;
@@ -174,35 +205,52 @@ impl Factors {
 
     /// `out = (unobserved FᵀF + ridge) vector`.
     fn base(&self, row: Row<'_>, vector: &[f32], out: &mut [f32]) {
-        self.simd.dots(&self.gramian, vector, out);
+        out.fill(0.0);
+        self.simd.combine(&self.gramian, vector, out);
         for (out, value) in out.iter_mut().zip(vector) {
             *out = row.unobserved * *out + row.ridge * value;
         }
     }
 
-    /// [`Simd::pull`] of the row's entries; `gathered` holds them already unless they are too many.
-    fn pull(&self, row: Row<'_>, pull: f32, vector: &[f32], gathered: &mut Vec<f32>, out: &mut [f32]) {
+    /// Gives the row's entries to `work`, rows of the table and their weights; `gathered` holds the rows already unless
+    /// they are too many.
+    fn each(&self, row: Row<'_>, gathered: &mut Vec<f32>, mut work: impl FnMut(&[f32], &[f32])) {
         if row.columns.len() <= GATHERED {
-            return self.simd.pull(gathered, row.weights, pull, vector, out);
+            return work(&gathered[..row.columns.len() * self.width], row.weights);
         }
         for (columns, weights) in row.columns.chunks(GATHERED).zip(row.weights.chunks(GATHERED)) {
             self.gather(columns, gathered);
-            self.simd.pull(gathered, weights, pull, vector, out);
+            work(&gathered[..columns.len() * self.width], weights);
         }
     }
 
     fn gather(&self, columns: &[u32], gathered: &mut Vec<f32>) {
-        gathered.resize(columns.len() * self.width, 0.0);
-        self.simd.gather(&self.table, self.width, columns, gathered);
+        let length = columns.len() * self.width;
+        if gathered.len() < length {
+            gathered.resize(length, 0.0);
+        }
+        self.simd.gather(&self.table, self.width, columns, &mut gathered[..length]);
     }
 }
 
 impl Work {
     fn resize(&mut self, width: usize) {
-        for vector in [&mut self.residual, &mut self.direction, &mut self.product, &mut self.pulled] {
+        for vector in
+            [&mut self.residual, &mut self.preconditioned, &mut self.direction, &mut self.product, &mut self.pulled]
+        {
             vector.resize(width, 0.0);
         }
     }
+}
+
+/// `AᵀB` of two tables of as many rows, `[width, width]`.
+fn products(a: &[f32], b: &[f32], width: usize) -> Vec<f32> {
+    let mut sum = vec![0.0; width * width];
+    // Row-major rows are the columns of a column-major matrix.
+    let columns = |table| MatRef::from_column_major_slice(table, width, a.len() / width);
+    let to = MatMut::from_column_major_slice_mut(&mut sum, width, width);
+    matmul(to, Accum::Replace, columns(a), columns(b).transpose(), 1.0, Par::Seq);
+    sum
 }
 
 /// `to += scale from`.
@@ -246,18 +294,20 @@ mod tests {
         let (width, rows) = (16, 2_500);
         let mut rng = StdRng::seed_from_u64(7);
         let table: Vec<f32> = (0..rows * width).map(|_| rng.random_range(-0.3..0.3)).collect();
+        let shares = vec![1.0 / rows as f32; rows];
+        let expected = Expected { ridge: 1.0, unobserved: 0.1, most: 1_000.0, shares };
         for entries in [0, 1, 9, 100, GATHERED, GATHERED + 1, 2_400] {
             let columns: Vec<u32> = (0..entries as u32).map(|at| (at * 7) % rows as u32).collect();
             let weights: Vec<f32> =
                 columns.iter().map(|&at| if at % 5 == 0 { -0.5 } else { 1.0 + (at % 3) as f32 }).collect();
             let row = Row { columns: &columns, weights: &weights, unobserved: 0.1, ridge: 2.0 };
-            let expected = exact(&table, width, row);
-            let length = expected.iter().map(|value| value * value).sum::<f64>().sqrt();
+            let solution = exact(&table, width, row);
+            let length = solution.iter().map(|value| value * value).sum::<f64>().sqrt();
             for simd in Simd::available() {
-                let factors = Factors::new(simd, width, table.clone());
+                let factors = Factors::new(simd, width, table.clone(), expected.clone());
                 let mut x: Vec<f32> = (0..width).map(|_| rng.random_range(-1.0..1.0)).collect();
                 factors.solve(row, Limit { steps: 200, tolerance: 1e-6 }, &mut x, &mut Work::default());
-                for (got, wanted) in x.iter().zip(&expected) {
+                for (got, wanted) in x.iter().zip(&solution) {
                     let off = (f64::from(*got) - wanted).abs();
                     assert!(off <= 1e-4 * length.max(0.01), "{}, {entries} entries: {got} {wanted}", simd.name());
                 }

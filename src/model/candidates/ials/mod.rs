@@ -9,6 +9,7 @@
 mod factors;
 mod model;
 mod positives;
+mod preconditioner;
 #[cfg(test)]
 mod tests;
 mod training;
@@ -25,6 +26,7 @@ use crate::model::training::pool;
 
 pub use factors::{Factors, Row};
 pub use positives::{Positives, Rows};
+use preconditioner::Expected;
 pub use training::{Alternation, drawn};
 
 /// The kind's name.
@@ -32,6 +34,9 @@ pub const KIND: &str = "ials";
 
 /// Where this share of the items begin with a parent's factors, the warm start's iterations are enough.
 const WARM_SHARE: f64 = 0.8;
+
+/// Histories weigh up to about this; longer ones are solved as well, in a few steps more.
+const USUAL_HISTORY: f32 = 256.0;
 
 /// The recipe.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -105,6 +110,24 @@ impl Ials {
         let ridge = (self.regularization * frequency.powf(self.nu)) as f32;
         Row { columns, weights, unobserved: self.unobserved as f32, ridge }
     }
+
+    /// What `rows` are like, which are solved for given the factors of `others`.
+    fn expected(&self, rows: &Rows, others: &Rows) -> Expected {
+        let weight = |rows: &Rows, row: usize| rows.of(row).1.iter().sum::<f32>();
+        let of_others: Vec<f32> = (0..others.len()).map(|row| weight(others, row)).collect();
+        let all: f32 = of_others.iter().sum();
+        Expected {
+            most: (0..rows.len()).map(|row| weight(rows, row)).fold(1.0, f32::max),
+            shares: of_others.into_iter().map(|weight| weight / all).collect(),
+            ..self.expected_histories(others.len())
+        }
+    }
+
+    /// What the histories of users are like who come after the fit, `items` being the other side.
+    fn expected_histories(&self, items: usize) -> Expected {
+        let Row { ridge, unobserved, .. } = self.row(&[], &[], items);
+        Expected { ridge, unobserved, most: USUAL_HISTORY, shares: vec![1.0 / items as f32; items] }
+    }
 }
 
 impl Recipe for Ials {
@@ -134,7 +157,7 @@ impl Recipe for Ials {
                 alternation.step(job)?;
                 job.progress(iteration as f32 / iterations as f32);
             }
-            Ok::<_, FitError>(alternation.items)
+            Ok::<_, FitError>(alternation.items.for_rows(self.expected_histories(data.items())))
         })??;
         if !items.table().iter().all(|value| value.is_finite()) {
             return Err(FitError::NotFinite("a factor of ials".into()));

@@ -62,7 +62,8 @@ pub fn load(recipe: Ials, mut tensors: Tensors) -> Result<Box<dyn Recommender>, 
     for (row, values) in table.chunks_exact_mut(width).zip(packed.chunks_exact(factors)) {
         row[..factors].copy_from_slice(values);
     }
-    Ok(Box::new(IalsModel::new(recipe, Factors::new(Simd::widest(), width, table), middle)))
+    let items = Factors::new(Simd::widest(), width, table, recipe.expected_histories(rows));
+    Ok(Box::new(IalsModel::new(recipe, items, middle)))
 }
 
 impl Recommender for IalsModel {

@@ -166,7 +166,7 @@ fn alike_is_who_is_taken_by_the_same() {
 fn a_warm_start_is_as_good_in_fewer_iterations() {
     let parent = fit(&recipe(), &dataset(&without_asked(0..1_000)), None, &Job::quiet(1)).unwrap();
     let now = dataset(&without_asked(0..1_100));
-    let few = Ials { iterations: 2, warm_iterations: 2, ..recipe() };
+    let few = Ials { iterations: 3, warm_iterations: 3, ..recipe() };
     let warm = ndcg(&fit(&few, &now, Some(&parent), &Job::quiet(1)).unwrap(), 0..1_100);
     let cold = ndcg(&fit(&recipe(), &now, None, &Job::quiet(1)).unwrap(), 0..1_100);
     let hasty = ndcg(&fit(&few, &now, None, &Job::quiet(1)).unwrap(), 0..1_100);

@@ -15,8 +15,9 @@ use crate::model::kernels::{Simd, padded};
 use crate::model::recommender::Fitted;
 use crate::model::training::job::{FitError, Job};
 
-/// Steps of conjugate gradients per row and iteration: a row begins where it was, so that few suffice.
-const STEPS: usize = 3;
+/// Steps of conjugate gradients per row and iteration: a row begins where it was, and the preconditioner is good enough
+/// that a second step brings less than another iteration.
+const STEPS: usize = 1;
 
 /// The standard deviation of a first score, as in Rendle et al.: factors begin at this over the root of their number.
 const DEVIATION: f32 = 0.1;
@@ -39,7 +40,9 @@ impl<'a> Alternation<'a> {
     pub fn new(recipe: &'a Ials, positives: &'a Positives, simd: Simd, items: Vec<f32>) -> Self {
         let width = padded(recipe.factors);
         let users = vec![0.0; positives.by_user.len() * width];
-        let (users, items) = (Factors::new(simd, width, users), Factors::new(simd, width, items));
+        let (by_user, by_item) = (&positives.by_user, &positives.by_item);
+        let users = Factors::new(simd, width, users, recipe.expected(by_item, by_user));
+        let items = Factors::new(simd, width, items, recipe.expected(by_user, by_item));
         Self { recipe, positives, users, items }
     }
 
