@@ -112,7 +112,7 @@ pub(super) const fn searched(kind: &str) -> &'static [&'static str] {
         b"item-knn" => &[HALF_LIFE, "neighbours", "shrinkage"],
         b"ease" => &[HALF_LIFE, "lambda"],
         b"ials" => &["regularization", "unobserved", "factors"],
-        b"sequence" => &["next"],
+        b"sequence" => &["next", "dimensions"],
         _ => &[],
     }
 }

@@ -14,6 +14,7 @@ use super::{Settings, shape, sizes};
 use crate::model::artifact::{ArtifactError, Tensors};
 use crate::model::dataset::Dataset;
 use crate::model::ids::ItemId;
+use crate::model::kernels::Simd;
 use crate::model::recommender::{Acted, Fitted, Recipe, Recommender, Taste};
 use crate::model::training::job::{FitError, Job};
 use crate::model::training::network::{
@@ -25,7 +26,7 @@ pub const KIND: &str = "sequence";
 
 /// The settings that a run begins with.
 pub fn start() -> serde_json::Value {
-    json!({ "dimensions": 64, "epochs": 20, "batch": 256, "learning_rate": 0.005, "dropout": 0.3, "next": 0 })
+    json!({ "dimensions": 64, "epochs": 20, "batch": 256, "learning_rate": 0.01, "dropout": 0.3, "next": 2 })
 }
 
 /// Where this share of the items is known to a parent, the warm start's epochs are enough.
@@ -54,8 +55,8 @@ pub struct Sequence {
     pub learning_rate: f64,
     /// Share of a user's vector that dropout leaves out in training, from 0 and below 1.
     pub dropout: f32,
-    /// So many of the items that a user takes next are foretold from those before; 0: any of a user's items are foretold
-    /// from the others, whatever their order.
+    /// So many of the items that a user takes next are foretold from those before, where there are times; 0: any of a
+    /// user's items are foretold from the others, whatever their order.
     pub next: usize,
 }
 
@@ -111,7 +112,7 @@ impl Recipe for Sequence {
             settings.epochs = (self.epochs as f64 * WARM_EPOCHS).ceil() as usize;
             settings.learning_rate *= WARM_RATE;
         }
-        Ok(Box::new(SequenceModel { weights: train_sequence(data, &settings, parent.as_ref(), job)? }))
+        Ok(Box::new(SequenceModel::new(train_sequence(data, &settings, parent.as_ref(), job)?)))
     }
 }
 
@@ -133,9 +134,14 @@ impl Sequence {
 
 struct SequenceModel {
     weights: Weights,
+    simd: Simd,
 }
 
 impl SequenceModel {
+    fn new(weights: Weights) -> Self {
+        Self { weights, simd: Simd::widest() }
+    }
+
     /// The vector of the user with this history; none when it has no liked item.
     fn user(&self, history: &[Acted]) -> Option<Vec<f32>> {
         let steps = steps(history, self.items());
@@ -163,7 +169,7 @@ fn steps(history: &[Acted], items: usize) -> Vec<Step> {
 
 /// Reads back the weights.
 pub fn load(tensors: Tensors) -> Result<Box<dyn Recommender>, ArtifactError> {
-    Ok(Box::new(SequenceModel { weights: read_weights(tensors)? }))
+    Ok(Box::new(SequenceModel::new(read_weights(tensors)?)))
 }
 
 fn read_weights(mut tensors: Tensors) -> Result<Weights, ArtifactError> {
@@ -204,16 +210,14 @@ impl Recommender for SequenceModel {
 
     fn score_all(&self, taste: &Taste<'_>, out: &mut [f32]) -> bool {
         let Some(user) = self.user(taste.history) else { return false };
-        for (item, score) in (0..).zip(out) {
-            *score = self.weights.score(&user, item);
-        }
+        self.weights.scores(self.simd, &user, out);
         true
     }
 
     fn score_some(&self, taste: &Taste<'_>, items: &[u32], out: &mut [f32]) -> bool {
         let Some(user) = self.user(taste.history) else { return false };
         for (score, &item) in out.iter_mut().zip(items) {
-            *score = self.weights.score(&user, item);
+            *score = self.weights.score(self.simd, &user, item);
         }
         true
     }

@@ -21,7 +21,10 @@ const UNOBSERVED: [f64; 3] = [0.1, 0.3, 1.0];
 const FACTORS: [f64; 3] = [32.0, 64.0, 128.0];
 
 /// How many next items `sequence` foretells; 0: any of a user's items from the others.
-const NEXT: [f64; 2] = [0.0, 8.0];
+const NEXT: [f64; 4] = [0.0, 1.0, 2.0, 8.0];
+
+/// Lengths of the embeddings of `sequence`.
+const DIMENSIONS: [f64; 3] = [32.0, 64.0, 128.0];
 
 /// How often the mean item is taken within the half-lives that `decayed-popular` is tried with.
 const PER_ITEM: [f64; 6] = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0];
@@ -37,6 +40,7 @@ pub struct Space<'a> {
     ages: Vec<f64>,
     /// Half-lives of popularities in days.
     paces: Vec<f64>,
+    timed: bool,
 }
 
 impl<'a> Space<'a> {
@@ -54,7 +58,7 @@ impl<'a> Space<'a> {
             (None, None) => vec![f64::INFINITY],
         };
         ages.dedup();
-        Self { options, protocol, ages, paces }
+        Self { options, protocol, ages, paces, timed: !times.is_empty() }
     }
 
     /// `spec` as it is to be tried first: a blend's taste is that of the best kinds so far, best first.
@@ -111,7 +115,7 @@ impl<'a> Space<'a> {
             for value in around(&self.values(&spec.kind, key), now) {
                 let mut other = spec.clone();
                 let value = match key {
-                    "neighbours" | "factors" | "next" => json!(value as u64),
+                    "neighbours" | "factors" | "next" | "dimensions" => json!(value as u64),
                     _ if value.is_finite() => json!(value),
                     _ => json!(0.0),
                 };
@@ -130,7 +134,10 @@ impl<'a> Space<'a> {
             "regularization" => REGULARIZATIONS.to_vec(),
             "unobserved" => UNOBSERVED.to_vec(),
             "factors" => FACTORS.to_vec(),
-            "next" => NEXT.to_vec(),
+            // Without times there is no order to learn from.
+            "next" if self.timed => NEXT.to_vec(),
+            "next" => Vec::new(),
+            "dimensions" => DIMENSIONS.to_vec(),
             "lambda" => {
                 let mut lambdas: Vec<f64> = self.options.ease_lambdas.iter().map(|&lambda| plain(lambda)).collect();
                 lambdas.sort_by(f64::total_cmp);

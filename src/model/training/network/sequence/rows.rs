@@ -12,6 +12,9 @@ use crate::model::interactions::NO_TIME;
 
 /// A row is drawn per so many pairs of a user, and at least one.
 const PAIRS_PER_ROW: usize = 8;
+/// Where the order does not count, at least this share of a user's pairs is the history of a row: about what is known of
+/// the user when recommendations are asked for.
+const LEAST_KNOWN: f64 = 0.9;
 /// The most rows of one user in an epoch.
 const MOST_ROWS: usize = 64;
 /// The most items a row has to foretell.
@@ -83,14 +86,22 @@ impl<'a> Sequences<'a> {
         ((sum / self.pairs.len().max(1) as f64).exp() as f32).max(f32::MIN_POSITIVE)
     }
 
+    /// Whether what the user takes next is foretold: where that is asked for and there are times.
+    fn ordered(&self, user: usize) -> bool {
+        let timed = self.of(user).last().is_some_and(|&last| self.pair(last).first_ms != NO_TIME);
+        timed && self.order != Order::Any
+    }
+
     /// An epoch's rows in batches of at most `batch`, of like length each, in random order.
     pub fn epoch(&self, batch: usize, rng: &mut StdRng) -> Vec<Vec<Row>> {
         let mut rows = Vec::new();
         for user in 0..self.data.users() {
             let length = self.of(user).len();
             if length >= 2 {
+                let least =
+                    if self.ordered(user) { 1 } else { ((length as f64 * LEAST_KNOWN) as usize).clamp(1, length - 1) };
                 for _ in 0..length.div_ceil(PAIRS_PER_ROW).min(MOST_ROWS) {
-                    rows.push(Row { user: user as u32, cut: rng.random_range(1..length) as u32 });
+                    rows.push(Row { user: user as u32, cut: rng.random_range(least..length) as u32 });
                 }
             }
         }
@@ -107,10 +118,9 @@ impl<'a> Sequences<'a> {
     pub fn read(&self, row: Row, rng: &mut impl Rng) -> (Vec<Step>, Vec<u32>) {
         let own = self.of(row.user as usize);
         let cut = row.cut as usize;
-        let timed = own.last().is_some_and(|&last| self.pair(last).first_ms != NO_TIME);
         let mut mixed;
         let (before, after, at) = match self.order {
-            Order::Next(most) if timed => {
+            Order::Next(most) if self.ordered(row.user as usize) => {
                 let (before, after) = own.split_at(cut);
                 let at = after.first().map_or(NO_TIME, |&next| self.pair(next).first_ms);
                 (before, &after[..most.min(after.len())], at)

@@ -109,7 +109,7 @@ impl Slopes {
         for row in slopes.chunks_exact_mut(batch.biases.len()) {
             row.iter_mut().zip(batch.biases).for_each(|(score, bias)| *score += bias);
         }
-        let loss = batch.columns.slopes(&mut slopes, targets, batch.rows);
+        let loss = batch.columns.slopes(&mut slopes, histories, targets, batch.rows);
         let mut biases = vec![0.0; batch.biases.len()];
         for row in slopes.chunks_exact(biases.len()) {
             biases.iter_mut().zip(row).for_each(|(sum, slope)| *sum += slope);

@@ -2,6 +2,7 @@
 
 #![expect(clippy::indexing_slicing, reason = "columns are indices of the batch")]
 
+use super::steps::Step;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
@@ -75,10 +76,13 @@ impl Columns {
     /// (`[rows, columns]`) and their targets, alike in weight. Replaces each score by the loss's slope in it. Where
     /// columns were drawn each score is first lowered by the logarithm of its chance to be drawn, so that popular items,
     /// drawn more often, are not learnt to be worth less (logQ correction: Bengio and Senécal, 2008; Jean et al., 2015).
-    pub fn slopes(&self, scores: &mut [f32], targets: &[Vec<u32>], whole: usize) -> f64 {
+    /// The items of a row's history have no part in its softmax: they are not recommended, and that an item does not
+    /// follow itself would be most of what is learnt.
+    pub fn slopes(&self, scores: &mut [f32], histories: &[Vec<Step>], targets: &[Vec<u32>], whole: usize) -> f64 {
         let mut loss = 0.0;
         let share = 1.0 / whole as f32;
-        for (row, targets) in scores.chunks_exact_mut(self.items.len()).zip(targets) {
+        let rows = scores.chunks_exact_mut(self.items.len());
+        for (row, (history, targets)) in rows.zip(histories.iter().zip(targets)) {
             for (score, correction) in row.iter_mut().zip(&self.corrections) {
                 *score -= correction;
             }
@@ -87,6 +91,7 @@ impl Columns {
             for (score, drawn) in row.iter_mut().zip(&self.drawn) {
                 *score = if *drawn { *score } else { f32::MIN };
             }
+            history.iter().filter_map(|step| self.of(step.item)).for_each(|column| row[column] = f32::MIN);
             wanted.iter().for_each(|&(column, score)| row[column] = score);
             let most = row.iter().copied().fold(f32::MIN, f32::max);
             row.iter_mut().for_each(|score| *score = exp(*score - most));
@@ -148,13 +153,15 @@ mod tests {
         let drawing = Drawing::new(&[5, 1, 2, 9]);
         let targets = vec![vec![1], vec![0, 3]];
         let columns = drawing.columns(&targets, &mut StdRng::seed_from_u64(1));
+        let histories = [vec![Step { item: 2, weight: 1.0, time_ms: 0 }], Vec::new()];
         let scores = [0.3, -0.2, 0.5, 1.0, 0.0, 2.0, -1.0, 0.1];
-        let loss = |scores: [f32; 8]| columns.slopes(&mut scores.clone(), &targets, 2);
+        let loss = |scores: [f32; 8]| columns.slopes(&mut scores.clone(), &histories, &targets, 2);
         let mut slopes = scores;
-        let logarithm = |scores: [f64; 4]| scores.map(f64::exp).iter().sum::<f64>().ln();
-        let first = logarithm([0.3, -0.2, 0.5, 1.0]) + 0.2;
-        let second = logarithm([0.0, 2.0, -1.0, 0.1]) - 0.05;
-        assert!((columns.slopes(&mut slopes, &targets, 2) - (first + second) / 2.0).abs() < 1e-5);
+        let logarithm = |scores: &[f64]| scores.iter().map(|score| score.exp()).sum::<f64>().ln();
+        let first = logarithm(&[0.3, -0.2, 1.0]) + 0.2;
+        let second = logarithm(&[0.0, 2.0, -1.0, 0.1]) - 0.05;
+        assert!((columns.slopes(&mut slopes, &histories, &targets, 2) - (first + second) / 2.0).abs() < 1e-5);
+        assert!(slopes[2].abs() < 1e-30, "what is in the history has no part");
         for (at, slope) in slopes.iter().enumerate() {
             let moved = |by: f32| {
                 let mut moved = scores;
@@ -173,6 +180,7 @@ mod tests {
         let drawing = Drawing::new(&takers);
         let mut rng = StdRng::seed_from_u64(3);
         let targets = vec![vec![8_192, 7], vec![5_000]];
+        let histories = [Vec::new(), Vec::new()];
         let score = |item: u32| (f64::from(item) * 0.37).sin() as f32;
         let full: f64 = (0..items as u32).map(|item| f64::from(score(item)).exp()).sum();
         let mut sum = 0.0;
@@ -184,7 +192,7 @@ mod tests {
             let drawn = terms.filter(|&(_, drawn)| *drawn).map(|((&item, c), _)| f64::from(score(item) - c).exp());
             sum += drawn.sum::<f64>() / 200.0;
             let mut slopes: Vec<f32> = columns.items.iter().chain(&columns.items).map(|&item| score(item)).collect();
-            assert!(columns.slopes(&mut slopes, &targets, 2).is_finite());
+            assert!(columns.slopes(&mut slopes, &histories, &targets, 2).is_finite());
             let foreign = columns.of(5_000).unwrap();
             assert!(columns.drawn[foreign] || slopes[foreign].abs() < 1e-30, "another row's target counts not");
         }

@@ -14,6 +14,7 @@ use super::*;
 use crate::model::candidates::tests::dataset;
 use crate::model::dataset::Dataset;
 use crate::model::interactions::NO_TIME;
+use crate::model::kernels::Simd;
 use crate::model::training::job::{FitError, Job};
 use crate::model::training::network::device;
 use crate::model::training::network::net::numbers;
@@ -36,7 +37,7 @@ fn circle(users: u32, items: u32, timed: bool) -> Dataset {
 fn best(weights: &Weights, items: &[u32]) -> u32 {
     let step = |(day, &item): (i64, &u32)| Step { item, weight: 1.0, time_ms: day * 86_400_000 };
     let user = weights.encode(&(0..).zip(items).map(step).collect::<Vec<_>>());
-    let score = |item: &u32| weights.score(&user, *item);
+    let score = |item: &u32| weights.score(Simd::widest(), &user, *item);
     (0..weights.items() as u32)
         .filter(|item| !items.contains(item))
         .max_by(|a, b| score(a).total_cmp(&score(b)))

@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "matrices of known size")]
 
 use super::steps::{HEADS, Step, places};
+use crate::model::kernels::{LANES, Simd};
 
 /// A head's weights of a history add up to `n` and are divided by `n` to this power: more steps say more, but not in
 /// proportion.
@@ -91,8 +92,25 @@ impl Weights {
     }
 
     /// The score of `item` for a user's vector.
-    pub fn score(&self, user: &[f32], item: u32) -> f32 {
-        dot(user, self.output(item)) + self.bias[item as usize]
+    pub fn score(&self, simd: Simd, user: &[f32], item: u32) -> f32 {
+        let mut score = [0.0];
+        self.dots(simd, self.output(item), user, &mut score);
+        score[0] + self.bias[item as usize]
+    }
+
+    /// The scores of all items for a user's vector, each as [`Self::score`] gives it.
+    pub fn scores(&self, simd: Simd, user: &[f32], out: &mut [f32]) {
+        self.dots(simd, &self.outputs, user, out);
+        out.iter_mut().zip(&self.bias).for_each(|(score, bias)| *score += bias);
+    }
+
+    fn dots(&self, simd: Simd, rows: &[f32], user: &[f32], out: &mut [f32]) {
+        if self.dimensions.is_multiple_of(LANES) {
+            return simd.dots(rows, user, out);
+        }
+        for (score, row) in out.iter_mut().zip(rows.chunks_exact(self.dimensions)) {
+            *score = dot(user, row);
+        }
     }
 
     /// Whether every number is finite.
@@ -159,7 +177,10 @@ mod tests {
         // One step: the row itself, [1, 2]; hidden [1, 0.5]; user [1 + 2 * 0.5, 2 + 1].
         let user = weights.encode(&[step(0, 1.0)]);
         assert_eq!(user, [2.0, 3.0]);
-        assert_eq!((weights.score(&user, 0), weights.score(&user, 1)), (2.5, 2.5));
+        assert_eq!([0, 1].map(|item| weights.score(Simd::widest(), &user, item)), [2.5, 2.5]);
+        let mut all = [0.0; 2];
+        weights.scores(Simd::widest(), &user, &mut all);
+        assert_eq!(all, [2.5, 2.5]);
         assert_eq!(weights.encode(&[step(0, -1.0)]), [-1.0, -2.0], "nothing passes the relu");
         assert_eq!(weights.encode(&[]), [0.0, 0.0]);
         let both = weights.encode(&[step(0, 1.0), step(1, 1.0)]);
