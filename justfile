@@ -51,6 +51,10 @@ features:
 bench_python := env("OUZEL_TOOLS", ".tools") / "bench/bin/python"
 bench_data := env("CARGO_TARGET_DIR", "target") / "bench"
 
+# The networks' tests on Burn's other device.
+flex:
+    cargo test --no-default-features --features flex,s3 --lib model::training::network
+
 # The Python environment of `bench/`.
 bench-tools requirements="bench/requirements.txt":
     test -x "{{ bench_python }}" || python3 -m venv "{{ parent_directory(parent_directory(bench_python)) }}"
@@ -81,6 +85,12 @@ bench-neural batch="64" rounds="3": bench-peers
 # Users folded in beside the same users trained on, and what a question costs.
 bench-fold-in file format="events":
     cargo bench --quiet --bench fold_in -- "{{ absolute_path(file) }}" {{ format }}
+
+# The gain from training anew each day, on the last fifth of a file's events replayed into two services; draws `picture`.
+replay file picture="target/replay.svg": (bench-tools "bench/peers/requirements.txt")
+    cargo build --release
+    "{{ bench_python }}" bench/replay.py run "${CARGO_TARGET_DIR:-target}/release/ouzel" "{{ file }}" "{{ without_extension(picture) }}.ndjson"
+    "{{ bench_python }}" bench/replay.py plot "{{ without_extension(picture) }}.ndjson" "{{ picture }}"
 
 # Whether the figures of `ouzel evaluate` are those of an independent implementation, on a generated file and on `files`.
 check-metrics *files: bench-tools

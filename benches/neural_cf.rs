@@ -38,7 +38,7 @@ fn main() -> anyhow::Result<()> {
         seconds.push(began.elapsed().as_secs_f64() / EPOCHS as f64);
     }
     common::tell(&json!({
-        "name": format!("ouzel, batch {batch}"),
+        "name": format!("ouzel on {}, batch {batch}", if cfg!(feature = "flex") { "burn-flex" } else { "burn-ndarray" }),
         "seconds": common::median(seconds),
         "held-out loss": loss(&folded, &held_out),
     }))

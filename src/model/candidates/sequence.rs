@@ -252,6 +252,9 @@ impl Recommender for SequenceModel {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::tests::dataset;
     use super::*;
     use crate::model::interactions::NO_TIME;
 
@@ -265,5 +268,56 @@ mod tests {
         let long: Vec<Acted> = (0..150).map(|item| acted(item, 1.0, NO_TIME)).collect();
         let found = steps(&long, 149);
         assert_eq!((found.len(), found[0].item, found[99].item), (LONGEST, 49, 148));
+    }
+
+    /// Users who go around a circle of 30 items from a place of their own, a step a day.
+    fn circle(users: std::ops::Range<u32>) -> Dataset {
+        let step = |user: u32, k: u32| (user, (user * 7 + k) % 30, 1.0, i64::from(k) * 86_400_000);
+        dataset(&users.flat_map(|user| (0..8).map(move |k| step(user, k))).collect::<Vec<_>>())
+    }
+
+    /// Of how many places the model knows what comes after three steps.
+    fn known(model: &Fitted, data: &Dataset) -> usize {
+        let item = |place: u32| {
+            let id = ItemId::from(u64::from(place % 30));
+            data.item_ids.iter().position(|known| *known == id).unwrap() as u32
+        };
+        let right = |from: &u32| {
+            let acted = |k: u32| Acted { item: item(from + k), weight: 1.0, time_ms: i64::from(k) * 86_400_000 };
+            let history = [0, 1, 2].map(acted);
+            let taste = Taste { user: None, history: &history, now_ms: 3 * 86_400_000 };
+            let mut scores = vec![0.0; data.items()];
+            assert!(model.recommender.score_all(&taste, &mut scores));
+            history.iter().for_each(|act| scores[act.item as usize] = f32::MIN);
+            (0..scores.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b])) == Some(item(from + 3) as usize)
+        };
+        (0..30).filter(right).count()
+    }
+
+    #[test]
+    fn a_warm_start_is_as_good_in_a_quarter_of_the_epochs() {
+        let recipe =
+            |epochs| Sequence { dimensions: 16, epochs, batch: 32, learning_rate: 0.02, dropout: 0.1, next: 1 };
+        let fit = |epochs, data: &Dataset, parent: Option<&Fitted>| {
+            crate::model::candidates::fit(&recipe(epochs), data, parent, &Job::quiet(1)).unwrap()
+        };
+        // Only two thirds of the circle's places begin a walk at first, but all are passed.
+        let (before, now) = (circle(0..200), circle(0..300));
+        let parent = fit(40, &before, None);
+        let (warm, cold) = (fit(8, &now, Some(&parent)), fit(8, &now, None));
+        let hasty = fit(2, &now, None);
+        let [warm, cold, hasty] = [warm, cold, hasty].map(|model| known(&model, &now));
+        assert!(
+            warm >= 27 && warm + 1 >= cold && warm > hasty,
+            "warm {warm}, cold {cold}, as few from nothing {hasty}"
+        );
+
+        let ids: Vec<ItemId> = now.item_ids.iter().rev().cloned().chain(["new".parse().unwrap()]).collect();
+        let turned = Dataset { item_ids: Arc::new(ids), ..now };
+        let inherited = recipe(5).inherited(&turned, &parent).unwrap().unwrap();
+        assert_eq!(inherited.rows.iter().flatten().count(), 30);
+        assert_eq!((inherited.rows[0], inherited.rows[30]), (Some(29), None));
+        let other = Sequence { dimensions: 32, ..recipe(5) };
+        assert!(other.inherited(&turned, &parent).unwrap().is_none(), "weights of another shape");
     }
 }
