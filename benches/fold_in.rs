@@ -4,6 +4,8 @@
 //! Every eighth user of the file is a stranger, unless it alone took some item; each user's last item is held out.
 //! `own`, the score of one item, is what the user's vector costs; `all` scores the whole catalogue.
 
+#![expect(clippy::indexing_slicing, reason = "users and items are dense indices of the dataset")]
+
 mod common;
 
 use std::hint::black_box;
