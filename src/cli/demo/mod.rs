@@ -122,6 +122,9 @@ fn demo_settings(mut settings: Settings, args: &DemoArgs, brokers: &str, folder:
     settings.schedule.cron = String::new();
     settings.schedule.every_events = 0;
     settings.schedule.interval = args.every;
+    // What is tried is fitted again on the holdout and at the end: a run is to be over before the next one begins.
+    let search = args.every.millis() / 6;
+    settings.training.budget = settings.training.budget.min(Span::from_millis(search.max(1_000)));
     // The first run begins once all past purchases are in, not after the first batch of them.
     settings.schedule.on_start = false;
     settings
