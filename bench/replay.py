@@ -23,8 +23,8 @@ import urllib.request
 
 DAY = 86_400
 WINDOW = 1000
-# Events sent at once: lookups are a sample of what arrives together.
-PART = 20
+# Events sent at once, and the seconds that a day takes at least: of what arrives faster a service looks up a sample.
+PART, PACE = 5, 8.0
 FIGURES = ["ndcg@10", "hr@10"]
 # A short search per run: the settings are remembered from run to run.
 SETTINGS = {
@@ -107,9 +107,11 @@ def replay(asked):
             with open(asked.figures, "w") as out:
                 for day, events in itertools.islice(days, asked.days):
                     events = [{"user": user, "item": item, "timestamp": when} for when, user, item in events]
-                    for service in services.values():
-                        for at in range(0, len(events), PART):
+                    began = time.monotonic()
+                    for at in range(0, len(events), PART):
+                        for service in services.values():
                             service.send(events[at : at + PART])
+                        time.sleep(max(0.0, began + PACE * at / len(events) - time.monotonic()))
                     line = {"day": time.strftime("%Y-%m-%d", time.gmtime(day * DAY)), "events": len(events)}
                     line |= {name: service.figures() for name, service in services.items()}
                     line["run"] = services["daily"].train()
