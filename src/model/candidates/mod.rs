@@ -21,6 +21,7 @@ mod sequence;
 mod space;
 #[cfg(test)]
 pub(crate) mod tests;
+mod warm;
 
 use std::sync::Arc;
 

@@ -10,10 +10,10 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::warm::{is_warm, rows_in};
 use super::{Settings, shape, sizes};
 use crate::model::artifact::{ArtifactError, Tensors};
 use crate::model::dataset::Dataset;
-use crate::model::ids::ItemId;
 use crate::model::kernels::Simd;
 use crate::model::recommender::{Acted, Fitted, Recipe, Recommender, Taste};
 use crate::model::training::job::{FitError, Job};
@@ -28,9 +28,6 @@ pub const KIND: &str = "sequence";
 pub fn start() -> serde_json::Value {
     json!({ "dimensions": 64, "epochs": 20, "batch": 256, "learning_rate": 0.01, "dropout": 0.3, "next": 2 })
 }
-
-/// Where this share of the items is known to a parent, the warm start's epochs are enough.
-const WARM_SHARE: f64 = 0.8;
 
 /// Passes where a parent's weights are at hand, as a share of the others.
 const WARM_EPOCHS: f64 = 0.25;
@@ -124,10 +121,8 @@ impl Sequence {
         }
         let failed = |error: ArtifactError| FitError::Library(error.to_string());
         let weights = read_weights(parent.recommender.save().map_err(failed)?).map_err(failed)?;
-        let row_of: HashMap<&ItemId, u32> = parent.item_ids.iter().zip(0..).collect();
-        let rows: Vec<Option<u32>> = data.item_ids.iter().map(|id| row_of.get(id).copied()).collect();
-        let known = rows.iter().flatten().count();
-        let enough = known as f64 >= WARM_SHARE * rows.len() as f64;
+        let rows = rows_in(parent, &data.item_ids);
+        let enough = is_warm(rows.iter().flatten().count(), rows.len());
         Ok((weights.dimensions == self.dimensions && enough).then_some(Parent { weights, rows }))
     }
 }
@@ -256,6 +251,7 @@ mod tests {
 
     use super::super::tests::dataset;
     use super::*;
+    use crate::model::ids::ItemId;
     use crate::model::interactions::NO_TIME;
 
     #[test]

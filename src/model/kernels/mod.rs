@@ -4,12 +4,12 @@
 //! product. Every path adds a row's products in an order of its own that never depends on the rows beside it: the same
 //! row gives the same bits in a block and alone.
 
-#![expect(clippy::indexing_slicing, reason = "whoever names a row beyond the table is told so by a panic")]
-
 mod paths;
 mod portable;
 #[cfg(test)]
 mod tests;
+
+pub use paths::fetch;
 
 /// Widths are multiples of this.
 pub const LANES: usize = 16;
@@ -62,10 +62,7 @@ impl Simd {
     /// When the lengths do not belong together.
     pub fn dots(self, rows: &[f32], vector: &[f32], out: &mut [f32]) {
         check(rows, vector, out.len());
-        match self {
-            Self::Portable => portable::dots(rows, vector, out),
-            other => paths::dots(other, rows, vector, out),
-        }
+        paths::dots(self, rows, vector, out);
     }
 
     /// `out += Σ_j scales[j] rows[j]`: for a symmetric matrix its product with `scales`, quicker than by [`Self::dots`].
@@ -74,10 +71,7 @@ impl Simd {
     /// When the lengths do not belong together.
     pub fn combine(self, rows: &[f32], scales: &[f32], out: &mut [f32]) {
         check(rows, out, scales.len());
-        match self {
-            Self::Portable => portable::combine(rows, scales, out),
-            other => paths::combine(other, rows, scales, out),
-        }
+        paths::combine(self, rows, scales, out);
     }
 
     /// `Σ_j |weights[j]| (rows[j] · vector)²`: `vector` on both sides of the rows' normal matrix.
@@ -87,10 +81,7 @@ impl Simd {
     #[must_use]
     pub fn curvature(self, rows: &[f32], weights: &[f32], vector: &[f32]) -> f32 {
         check(rows, vector, weights.len());
-        match self {
-            Self::Portable => portable::curvature(rows, weights, vector),
-            other => paths::curvature(other, rows, weights, vector),
-        }
+        paths::curvature(self, rows, weights, vector)
     }
 
     /// `out += Σ_j (pull weights[j] - |weights[j]| (rows[j] · vector)) rows[j]`: with `pull` 1 the part of a least-squares
@@ -102,10 +93,7 @@ impl Simd {
     pub fn pull(self, rows: &[f32], weights: &[f32], pull: f32, vector: &[f32], out: &mut [f32]) {
         check(rows, vector, weights.len());
         assert_eq!(out.len(), vector.len(), "the sum is as long as a row");
-        match self {
-            Self::Portable => portable::pull(rows, weights, pull, vector, out),
-            other => paths::pull(other, rows, weights, pull, vector, out),
-        }
+        paths::pull(self, rows, weights, pull, vector, out);
     }
 
     /// Copies the rows of `table` that `indices` name to `out`, one behind the other.
@@ -115,16 +103,8 @@ impl Simd {
     pub fn gather(self, table: &[f32], width: usize, indices: &[u32], out: &mut [f32]) {
         assert!(width > 0 && width.is_multiple_of(LANES), "a width of {width} is no multiple of {LANES}");
         assert_eq!(out.len(), indices.len() * width, "a place for every row");
-        match self {
-            Self::Portable => portable::gather(table, width, indices, out),
-            other => paths::gather(other, table, width, indices, out),
-        }
+        paths::gather(self, table, width, indices, out);
     }
-}
-
-/// Asks for a row of a table before it is needed, so that it is on the way from memory meanwhile.
-pub fn fetch(row: &[f32]) {
-    paths::fetch(row);
 }
 
 fn check(rows: &[f32], vector: &[f32], count: usize) {

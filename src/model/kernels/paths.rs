@@ -38,7 +38,7 @@ const BLOCK: usize = 8;
 /// Rows ahead that are fetched while one is copied.
 const AHEAD: usize = 16;
 
-/// See [`super::fetch`].
+/// Asks for a row of a table before it is needed, so that it is on the way from memory meanwhile.
 #[inline(always)]
 pub fn fetch(row: &[f32]) {
     #[cfg(target_arch = "x86_64")]

@@ -1,5 +1,10 @@
 //! The kernels in plain Rust: the reference of the other paths, and what answers where there is none of them.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "lanes of one width; whoever names a row beyond a table is told so by a panic"
+)]
+
 use super::LANES;
 
 /// See [`super::Simd::dots`].

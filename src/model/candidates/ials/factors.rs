@@ -170,28 +170,29 @@ impl Factors {
                 break;
             }
             self.base(row, &work.direction, &mut work.product);
-            if left == 0 {
-                // After the last step no one asks for the residual: its length is enough.
+            let curvature = if left == 0 {
+                // After the last step no one asks for the residual: its curvature is enough.
                 let mut curvature = self.dot(&work.direction, &work.product);
                 self.each(row, &mut work.gathered, |rows, weights| {
                     curvature += self.simd.curvature(rows, weights, &work.direction);
                 });
-                let step = length / curvature;
-                if step.is_finite() && step > 0.0 {
-                    add(step, &work.direction, x);
-                }
-                break;
-            }
-            work.pulled.fill(0.0);
-            self.each(row, &mut work.gathered, |rows, weights| {
-                self.simd.pull(rows, weights, 0.0, &work.direction, &mut work.pulled);
-            });
-            add(-1.0, &work.pulled, &mut work.product);
-            let step = length / self.dot(&work.direction, &work.product);
+                curvature
+            } else {
+                work.pulled.fill(0.0);
+                self.each(row, &mut work.gathered, |rows, weights| {
+                    self.simd.pull(rows, weights, 0.0, &work.direction, &mut work.pulled);
+                });
+                add(-1.0, &work.pulled, &mut work.product);
+                self.dot(&work.direction, &work.product)
+            };
+            let step = length / curvature;
             if !(step.is_finite() && step > 0.0) {
                 break;
             }
             add(step, &work.direction, x);
+            if left == 0 {
+                break;
+            }
             add(-step, &work.product, &mut work.residual);
             self.preconditioner.apply(self.simd, weight, &work.residual, &mut work.preconditioned);
             let shorter = self.dot(&work.residual, &work.preconditioned);

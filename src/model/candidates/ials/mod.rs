@@ -16,6 +16,7 @@ mod training;
 
 use serde::{Deserialize, Serialize};
 
+use super::warm::is_warm;
 use super::{Settings, read};
 use crate::model::artifact::{ArtifactError, Tensors};
 use crate::model::dataset::Dataset;
@@ -31,9 +32,6 @@ pub use training::{Alternation, drawn};
 
 /// The kind's name.
 pub const KIND: &str = "ials";
-
-/// Where this share of the items begin with a parent's factors, the warm start's iterations are enough.
-const WARM_SHARE: f64 = 0.8;
 
 /// Histories weigh up to about this; longer ones are solved as well, in a few steps more.
 const USUAL_HISTORY: f32 = 256.0;
@@ -149,8 +147,7 @@ impl Recipe for Ials {
             Some(parent) => training::inherit(&mut table, self.factors, &data.item_ids, parent)?,
             None => 0,
         };
-        let warm = inherited as f64 >= WARM_SHARE * data.items() as f64;
-        let iterations = if warm { self.warm_iterations } else { self.iterations };
+        let iterations = if is_warm(inherited, data.items()) { self.warm_iterations } else { self.iterations };
         let items = pool::within(job.threads, || {
             let mut alternation = Alternation::new(self, &positives, Simd::widest(), table);
             for iteration in 1..=iterations {

@@ -2,14 +2,13 @@
 
 #![expect(clippy::indexing_slicing, reason = "rows of known width")]
 
-use std::collections::HashMap;
-
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::factors::{Factors, Limit};
 use super::positives::{Positives, Rows};
 use super::{Ials, KIND};
+use crate::model::candidates::warm::rows_in;
 use crate::model::ids::ItemId;
 use crate::model::kernels::{Simd, padded};
 use crate::model::recommender::Fitted;
@@ -93,11 +92,11 @@ pub fn inherit(table: &mut [f32], factors: usize, item_ids: &[ItemId], parent: &
     }
     let mut tensors = parent.recommender.save().map_err(|error| FitError::Library(error.to_string()))?;
     let Ok(known) = tensors.take_f32("items", &[parent.item_ids.len(), factors]) else { return Ok(0) };
-    let rows: HashMap<&ItemId, &[f32]> = parent.item_ids.iter().zip(known.chunks_exact(factors)).collect();
     let mut inherited = 0;
-    for (id, row) in item_ids.iter().zip(table.chunks_exact_mut(padded(factors))) {
+    for (at, row) in rows_in(parent, item_ids).into_iter().zip(table.chunks_exact_mut(padded(factors))) {
+        let known = at.map(|at| &known[at as usize * factors..][..factors]);
         // An item without a positive had no say: it begins anew.
-        if let Some(known) = rows.get(id).filter(|known| known.iter().any(|&value| value != 0.0)) {
+        if let Some(known) = known.filter(|known| known.iter().any(|&value| value != 0.0)) {
             row[..factors].copy_from_slice(known);
             inherited += 1;
         }

@@ -20,7 +20,7 @@ pub struct Net {
     /// `[1, HIDDEN]`.
     pub output: Table,
     /// `[1, 1]`: the output's bias.
-    pub bias: Table,
+    bias: Table,
 }
 
 /// The layers in a graph.
@@ -50,6 +50,11 @@ impl Net {
             hidden: rows(self.hidden.rows().to_vec(), INPUTS, device),
             output: rows(self.output.rows().to_vec(), HIDDEN, device),
         }
+    }
+
+    /// The output's bias.
+    pub fn bias(&self) -> f32 {
+        self.bias.rows().iter().sum()
     }
 
     /// Adds a shard's slopes to the gradients.

@@ -62,11 +62,10 @@ impl Slopes {
 
         // The loss of one number per example and its slope are taken on the host: in the graph it would be a dozen
         // operations, each of which costs more than the numbers.
-        let bias = net.bias.rows().iter().sum::<f32>();
         let mut errors = shared_numbers(&predicted)?;
         let mut loss = 0.0;
         for (value, example) in errors.iter_mut().zip(shard) {
-            let raw = *value + bias;
+            let raw = *value + net.bias();
             let below = raw < 0.0;
             let error = if below { 0.0 } else { raw.ln_1p() } - example.target.ln_1p();
             loss += f64::from(error).powi(2);

@@ -195,7 +195,7 @@ impl Trainer {
 
     /// The network's predictions without dropout.
     fn predict(&self, examples: &[Example], job: &Job) -> Result<Vec<f32>, FitError> {
-        let (layers, bias) = (self.net.on(&self.plain), self.net.bias.rows()[0]);
+        let (layers, bias) = (self.net.on(&self.plain), self.net.bias());
         let mut predicted = Vec::with_capacity(examples.len());
         for chunk in examples.chunks(CHUNK) {
             job.check()?;
@@ -235,7 +235,7 @@ impl Trainer {
             users: side(&self.users, of_users)?,
             items,
             weights: self.net.output.rows().to_vec(),
-            bias: self.net.bias.rows()[0],
+            bias: self.net.bias(),
         };
         let finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
         if finite(&folded.users) && finite(&folded.items) && finite(&folded.weights) && folded.bias.is_finite() {

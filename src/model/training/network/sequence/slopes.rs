@@ -104,7 +104,7 @@ impl Slopes {
         let scores = users.matmul(outputs.clone().transpose());
 
         // The loss and its slope in the scores are taken on the host, in one pass over them; the graph then begins from
-        // a sum that has this slope.
+        // products that have this slope.
         let mut slopes = shared_numbers(&scores)?;
         for row in slopes.chunks_exact_mut(batch.biases.len()) {
             row.iter_mut().zip(batch.biases).for_each(|(score, bias)| *score += bias);
@@ -114,7 +114,7 @@ impl Slopes {
         for row in slopes.chunks_exact(biases.len()) {
             biases.iter_mut().zip(row).for_each(|(sum, slope)| *sum += slope);
         }
-        let mut gradients = (scores * rows(slopes, size, &self.device)).sum().backward();
+        let mut gradients = (scores * rows(slopes, size, &self.device)).backward();
         Ok(Found {
             loss,
             outputs: taken(outputs.grad_remove(&mut gradients))?,
