@@ -30,7 +30,7 @@ impl Pair {
     }
 }
 
-/// Pairs by user (compressed rows), with the rows themselves for what counts them by time.
+/// Pairs by user (compressed rows).
 ///
 /// Only items and users with at least one row have an index: indices are dense, and the ids are those of the rows kept.
 #[derive(Debug, Clone)]
@@ -39,8 +39,8 @@ pub struct Dataset {
     pub offsets: Vec<usize>,
     /// The pairs, by user, then in order of the pair's first row.
     pub pairs: Vec<Pair>,
-    /// (item, time) of each row, in the order of time, rows without a time first.
-    pub timeline: Vec<(u32, i64)>,
+    /// The latest time of any row, or [`NO_TIME`].
+    pub last_ms: i64,
     /// The users by index.
     pub user_ids: Arc<Vec<UserId>>,
     /// The items by index.
@@ -57,32 +57,18 @@ impl Dataset {
     /// Joins the rows to pairs and makes the indices dense.
     #[must_use]
     pub fn new(rows: &Interactions) -> Self {
-        let (source_users, user_of_source) = dense(&rows.users, rows.user_ids.len());
+        let (source_users, _) = dense(&rows.users, rows.user_ids.len());
         let (source_items, item_of_source) = dense(&rows.items, rows.item_ids.len());
         let user_ids: Vec<UserId> = source_users.iter().map(|&u| rows.user_ids[u as usize].clone()).collect();
         let item_ids: Vec<ItemId> = source_items.iter().map(|&i| rows.item_ids[i as usize].clone()).collect();
 
-        let mut starts = vec![0_usize; user_ids.len() + 1];
-        for &user in &rows.users {
-            starts[user_of_source[user as usize] as usize + 1] += 1;
-        }
-        for user in 0..user_ids.len() {
-            starts[user + 1] += starts[user];
-        }
-        let mut by_user = vec![0_u32; rows.len()];
-        let mut next = starts.clone();
-        for (row, &user) in rows.users.iter().enumerate() {
-            let slot = &mut next[user_of_source[user as usize] as usize];
-            by_user[*slot] = u32::try_from(row).unwrap_or(u32::MAX);
-            *slot += 1;
-        }
-
+        let (starts, by_user) = rows.by_user();
         let mut offsets = Vec::with_capacity(user_ids.len() + 1);
         offsets.push(0);
         let mut pairs: Vec<Pair> = Vec::with_capacity(rows.len());
         let mut place = vec![usize::MAX; item_ids.len()];
-        for user in 0..user_ids.len() {
-            let first = pairs.len();
+        for &user in &source_users {
+            let (user, first) = (user as usize, pairs.len());
             for &row in &by_user[starts[user]..starts[user + 1]] {
                 let row = row as usize;
                 let item = item_of_source[rows.items[row] as usize];
@@ -94,14 +80,11 @@ impl Dataset {
             offsets.push(pairs.len());
         }
 
-        let mut timeline: Vec<(u32, i64)> =
-            rows.items.iter().zip(&rows.times).map(|(&i, &time)| (item_of_source[i as usize], time)).collect();
-        timeline.sort_by_key(|&(_, time)| time);
         let id_order = string_order(&item_ids);
         Self {
             offsets,
             pairs,
-            timeline,
+            last_ms: rows.times.iter().copied().max().unwrap_or(NO_TIME),
             user_ids: Arc::new(user_ids),
             item_ids: Arc::new(item_ids),
             id_order,
@@ -216,7 +199,7 @@ mod tests {
         assert_eq!(data.item_ids.iter().map(ItemId::as_str).collect::<Vec<_>>(), ["b", "a"]);
         assert_eq!(data.of(0)[0], Pair { item: 1, weight: 3.0, count: 2, first_ms: 10, last_ms: 20 });
         assert_eq!(data.of(0).len(), 2);
-        assert_eq!(data.timeline, [(1, 10), (0, 15), (1, 20), (0, 30)]);
+        assert_eq!(data.last_ms, 30);
         assert_eq!(
             Dataset::new(&data.rows()).pairs[0],
             Pair { item: 1, weight: 3.0, count: 2, first_ms: 10, last_ms: 20 }

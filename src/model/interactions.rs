@@ -52,13 +52,41 @@ impl Interactions {
     /// The rows for which `keep` holds, with the same ids and indices.
     #[must_use]
     pub fn filtered(&self, mut keep: impl FnMut(usize) -> bool) -> Self {
-        let mut kept = Self { user_ids: self.user_ids.clone(), item_ids: self.item_ids.clone(), ..Self::default() };
+        // Room for all costs address space only; growing by doubling would hold old and new columns at once.
+        let mut kept = Self {
+            users: Vec::with_capacity(self.len()),
+            items: Vec::with_capacity(self.len()),
+            weights: Vec::with_capacity(self.len()),
+            times: Vec::with_capacity(self.len()),
+            user_ids: self.user_ids.clone(),
+            item_ids: self.item_ids.clone(),
+        };
         for row in 0..self.len() {
             if keep(row) {
                 kept.push(self.users[row], self.items[row], self.weights[row], self.times[row]);
             }
         }
         kept
+    }
+
+    /// The rows' numbers by user, each user's in their order here; and where each user's begin, one longer than the users.
+    #[must_use]
+    pub fn by_user(&self) -> (Vec<usize>, Vec<u32>) {
+        let mut starts = vec![0_usize; self.user_ids.len() + 1];
+        for &user in &self.users {
+            starts[user as usize + 1] += 1;
+        }
+        for user in 0..self.user_ids.len() {
+            starts[user + 1] += starts[user];
+        }
+        let mut rows = vec![0_u32; self.len()];
+        let mut next = starts.clone();
+        for (row, &user) in (0_u32..).zip(&self.users) {
+            let slot = &mut next[user as usize];
+            rows[*slot] = row;
+            *slot += 1;
+        }
+        (starts, rows)
     }
 
     /// The earliest and the latest time, of the rows that have one.

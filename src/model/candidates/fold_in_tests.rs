@@ -109,7 +109,7 @@ fn each_event_changes_the_scores_of_the_next_question() {
         if !model.personal() {
             continue;
         }
-        let last = data.timeline.last().unwrap().1;
+        let last = data.last_ms;
         // A stranger's first events, then those of a user who was trained on.
         for known in [&[][..], data.of(0)] {
             let mut history: Vec<Acted> =

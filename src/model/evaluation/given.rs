@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::split::{Dropped, Protocol, Split, TestUser, keyed, pairs, share};
+use super::split::{Dropped, Protocol, Split, TestUser, by_pair, pairs, share, users};
 use crate::model::ids::{ItemId, UserId};
 use crate::model::interactions::Interactions;
 
@@ -15,12 +15,12 @@ use crate::model::interactions::Interactions;
 pub fn holdout(train: &Interactions, test: &Interactions) -> Split {
     let mut ids = Ids::of(train);
     let known: HashSet<(u32, u32)> = train.users.iter().copied().zip(train.items.iter().copied()).collect();
-    let keyed = keyed(test);
-    let mut users: Vec<TestUser> = Vec::new();
+    let by_pair = by_pair(test);
+    let mut held_out_of: Vec<TestUser> = Vec::new();
     let (mut wanted, mut dropped) = (0_u64, 0_u64);
-    for of_user in keyed.chunk_by(|a, b| a.0 >> 32 == b.0 >> 32) {
+    for of_user in users(test, &by_pair) {
         let mut held_out = TestUser::default();
-        for pair in pairs(of_user).filter(|pair| pair.liked(test)) {
+        for pair in pairs(test, of_user).filter(|pair| pair.liked(test)) {
             wanted += 1;
             held_out.user = ids.user(&test.user_ids[pair.user as usize]);
             let item = ids.item(&test.item_ids[pair.item as usize]);
@@ -31,10 +31,10 @@ pub fn holdout(train: &Interactions, test: &Interactions) -> Split {
             }
         }
         if !held_out.items.is_empty() {
-            users.push(held_out);
+            held_out_of.push(held_out);
         }
     }
-    users.sort_unstable_by_key(|user| user.user);
+    held_out_of.sort_unstable_by_key(|user| user.user);
     let later = match (train.time_range(), test.time_range()) {
         (Some((_, last)), Some((first, _))) => last <= first,
         _ => false,
@@ -44,7 +44,7 @@ pub fn holdout(train: &Interactions, test: &Interactions) -> Split {
         protocol: Protocol::Holdout,
         validation,
         train: ids.with_rows(train),
-        test: users,
+        test: held_out_of,
         dropped: Dropped { pairs: share(dropped, wanted), ..Dropped::default() },
     }
 }

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::coverage::Coverage;
 use super::lists::ListWriter;
 use super::metrics::{self, COVERAGE, HeldOut, Means, NAMES, SHOWN};
-use super::split::Split;
+use super::split::{Split, TestUser};
 use super::top::top_n;
 use crate::model::dataset::{Dataset, Pair};
 use crate::model::ids::{ItemId, UserId};
@@ -227,33 +227,31 @@ impl TestSet {
 
 /// Collects the test users' rows, oldest first, and says in each user where they stand.
 fn histories(split: &Split, data: &Dataset, users: &mut [Asked]) -> Vec<Acted> {
-    let mut place = vec![usize::MAX; split.train.user_ids.len()];
-    for (at, test) in split.test.iter().enumerate().rev() {
-        place[test.user as usize] = at;
-    }
     let rows = &split.train;
-    let mut by_user: Vec<(usize, i64, u32)> = (0_u32..)
-        .zip(rows.users.iter().zip(&rows.times))
-        .map(|(row, (&user, &time))| (place[user as usize], time, row))
-        .filter(|&(at, _, _)| at != usize::MAX)
-        .collect();
-    by_user.sort_unstable();
-    let mut start = 0;
-    for own in by_user.chunk_by(|a, b| a.0 == b.0) {
-        users[own[0].0].acts = start..start + own.len();
-        start += own.len();
-    }
-    // A user asked about twice (lists of negatives) has one history, the first one's.
-    for at in 1..users.len() {
-        if split.test[at].user == split.test[at - 1].user && users[at].acts.is_empty() {
+    let (starts, mut by_user) = rows.by_user();
+    let own = |test: &TestUser| starts[test.user as usize]..starts[test.user as usize + 1];
+    // Whoever is asked about more than once (lists of negatives) stands there in a row and has one history.
+    let again = |at: usize| at > 0 && split.test[at].user == split.test[at - 1].user;
+    let all = (0..users.len()).filter(|&at| !again(at)).map(|at| own(&split.test[at]).len()).sum();
+    let mut acts = Vec::with_capacity(all);
+    for at in 0..users.len() {
+        if again(at) {
             users[at].acts = users[at - 1].acts.clone();
+            continue;
         }
+        let (start, own) = (acts.len(), &mut by_user[own(&split.test[at])]);
+        own.sort_unstable_by_key(|&row| (rows.times[row as usize], row));
+        acts.extend(own.iter().map(|&row| {
+            let row = row as usize;
+            Acted {
+                item: data.item_of_source[rows.items[row] as usize],
+                weight: rows.weights[row],
+                time_ms: rows.times[row],
+            }
+        }));
+        users[at].acts = start..acts.len();
     }
-    let acted = |&(_, time_ms, row): &(usize, i64, u32)| {
-        let row = row as usize;
-        Acted { item: data.item_of_source[rows.items[row] as usize], weight: rows.weights[row], time_ms }
-    };
-    by_user.iter().map(acted).collect()
+    acts
 }
 
 #[cfg(test)]

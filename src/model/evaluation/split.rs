@@ -111,38 +111,45 @@ impl Split {
 pub(super) struct PairRows<'a> {
     pub(super) user: u32,
     pub(super) item: u32,
-    /// The row's key and its number, in the order of the file.
-    rows: &'a [(u64, u32)],
+    /// The rows' numbers, in the order of the file.
+    rows: &'a [u32],
 }
 
 impl PairRows<'_> {
     fn first_row(&self) -> u32 {
-        self.rows.first().map_or(0, |&(_, row)| row)
+        self.rows.first().copied().unwrap_or(0)
     }
 
     /// The earliest time; a row without one counts as earlier than all.
     fn first_time(&self, all: &Interactions) -> i64 {
-        self.rows.iter().map(|&(_, row)| all.times[row as usize]).min().unwrap_or(NO_TIME)
+        self.rows.iter().map(|&row| all.times[row as usize]).min().unwrap_or(NO_TIME)
     }
 
     pub(super) fn liked(&self, all: &Interactions) -> bool {
-        self.rows.iter().map(|&(_, row)| f64::from(all.weights[row as usize])).sum::<f64>() >= 0.0
+        self.rows.iter().map(|&row| f64::from(all.weights[row as usize])).sum::<f64>() >= 0.0
     }
 }
 
 /// The rows' numbers by user, item and place in the file.
-pub(super) fn keyed(rows: &Interactions) -> Vec<(u64, u32)> {
-    let keys = rows.users.iter().zip(&rows.items).map(|(&user, &item)| (u64::from(user) << 32) | u64::from(item));
-    let mut keyed: Vec<(u64, u32)> = keys.zip(0..).collect();
-    keyed.sort_unstable();
-    keyed
+pub(super) fn by_pair(rows: &Interactions) -> Vec<u32> {
+    let (starts, mut by_user) = rows.by_user();
+    for bounds in starts.windows(2) {
+        by_user[bounds[0]..bounds[1]].sort_unstable_by_key(|&row| (rows.items[row as usize], row));
+    }
+    by_user
 }
 
-/// The pairs, by user and item.
-pub(super) fn pairs(keyed: &[(u64, u32)]) -> impl Iterator<Item = PairRows<'_>> {
-    keyed.chunk_by(|a, b| a.0 == b.0).map(|rows| {
-        let key = rows.first().map_or(0, |&(key, _)| key);
-        PairRows { user: (key >> 32) as u32, item: (key & u64::from(u32::MAX)) as u32, rows }
+/// The numbers of `by_pair`, those of a user together.
+pub(super) fn users<'a>(all: &'a Interactions, by_pair: &'a [u32]) -> impl Iterator<Item = &'a [u32]> {
+    by_pair.chunk_by(|&a, &b| all.users[a as usize] == all.users[b as usize])
+}
+
+/// The pairs of rows in the order of [`by_pair`].
+pub(super) fn pairs<'a>(all: &'a Interactions, by_pair: &'a [u32]) -> impl Iterator<Item = PairRows<'a>> {
+    let pair = |row: u32| (all.users[row as usize], all.items[row as usize]);
+    by_pair.chunk_by(move |&a, &b| pair(a) == pair(b)).map(move |rows| {
+        let (user, item) = pair(rows[0]);
+        PairRows { user, item, rows }
     })
 }
 
@@ -151,11 +158,11 @@ pub(super) fn pairs(keyed: &[(u64, u32)]) -> impl Iterator<Item = PairRows<'_>> 
 /// seed 42, so that the draw does not hang on the order of users.
 #[must_use]
 pub fn leave_last_out(rows: &Interactions) -> Split {
-    let keyed = keyed(rows);
+    let by_pair = by_pair(rows);
     let mut held_out = vec![false; rows.len()];
     let mut test = Vec::new();
-    for of_user in keyed.chunk_by(|a, b| a.0 >> 32 == b.0 >> 32) {
-        let mut own: Vec<PairRows<'_>> = pairs(of_user).collect();
+    for of_user in users(rows, &by_pair) {
+        let mut own: Vec<PairRows<'_>> = pairs(rows, of_user).collect();
         if own.len() < 2 {
             continue;
         }
@@ -169,7 +176,7 @@ pub fn leave_last_out(rows: &Interactions) -> Split {
         } else {
             last
         };
-        for &(_, row) in drawn.rows {
+        for &row in drawn.rows {
             held_out[row as usize] = true;
         }
         test.push(TestUser { user: drawn.user, items: vec![drawn.item], given: Vec::new() });
@@ -187,8 +194,9 @@ pub fn leave_last_out(rows: &Interactions) -> Split {
 /// first taken after it. Rows without a time count as before. What train never saw is dropped.
 #[must_use]
 pub fn temporal(rows: &Interactions) -> Split {
-    let keyed = keyed(rows);
-    let mut times: Vec<i64> = pairs(&keyed).map(|pair| pair.first_time(rows)).filter(|&time| time != NO_TIME).collect();
+    let by_pair = by_pair(rows);
+    let mut times: Vec<i64> =
+        pairs(rows, &by_pair).map(|pair| pair.first_time(rows)).filter(|&time| time != NO_TIME).collect();
     // The lower neighbour of the interpolated quantile divides the pairs as the quantile itself does.
     let at = times.len().saturating_sub(1) * 9 / 10;
     let cut = if times.is_empty() { i64::MAX } else { *times.select_nth_unstable(at).1 };
@@ -200,7 +208,7 @@ pub fn temporal(rows: &Interactions) -> Split {
     let mut test: Vec<TestUser> = Vec::new();
     let (mut after, mut dropped) = (0_u64, 0_u64);
     let (mut users, mut items) = (vec![false; user_seen.len()], vec![false; item_seen.len()]);
-    for pair in pairs(&keyed).filter(|pair| pair.first_time(rows) > cut && pair.liked(rows)) {
+    for pair in pairs(rows, &by_pair).filter(|pair| pair.first_time(rows) > cut && pair.liked(rows)) {
         after += 1;
         users[pair.user as usize] = true;
         items[pair.item as usize] = true;

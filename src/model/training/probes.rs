@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use crate::model::dataset::{Dataset, string_order};
 use crate::model::evaluation::top::top_n;
 use crate::model::ids::{ItemId, UserId};
-use crate::model::interactions::NO_TIME;
 use crate::model::recommender::{Acted, Fitted, Taste};
 
 /// How long a probe's list is.
@@ -41,7 +40,7 @@ pub struct Probes {
 /// Asks `fitted` for at most `count` users of `data`, spread evenly over them.
 #[must_use]
 pub fn take(fitted: &Fitted, data: &Dataset, count: usize) -> Probes {
-    let now_ms = data.timeline.last().map_or(NO_TIME, |&(_, time)| time);
+    let now_ms = data.last_ms;
     let asking = Asking::new(fitted, now_ms);
     let count = count.min(data.users());
     let probes = (0..count).map(|n| {
