@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::messages::Snapshot;
 use crate::model::catalogue::Catalogue;
 use crate::model::event::Event;
-use crate::model::histories::{Act, Histories, History};
+use crate::model::histories::{Act, Histories};
 use crate::model::ids::UserId;
 use crate::model::interactions::{Interactions, NO_TIME};
 use crate::model::manifest::{DataRange, PartitionOffset};
@@ -79,23 +79,26 @@ impl Memory {
         self.histories.types().names().iter().map(|name| self.weight(name)).collect()
     }
 
-    /// Freezes everything applied so far, users in order of first sight so that equal logs give equal snapshots.
+    /// Freezes everything applied so far, users in order of first sight so that equal logs give equal snapshots. Only
+    /// where nothing is applied meanwhile, by the ingestor or before it starts, are all users of one moment.
     pub fn snapshot(&self, offsets: Vec<PartitionOffset>) -> Snapshot {
         let weights = self.weights_by_type();
-        let mut users: Vec<(UserId, History)> = Vec::with_capacity(self.histories.users());
-        self.histories.each(|user, history| users.push((user.clone(), history.clone())));
-        users.sort_by_key(|(_, history)| history.index);
-        let item_ids = self.catalogue.entries().iter().map(|entry| entry.id.clone()).collect();
-        let user_ids = users.iter().map(|(user, _)| user.clone()).collect();
-        let mut rows =
-            Interactions { user_ids: Arc::new(user_ids), item_ids: Arc::new(item_ids), ..Interactions::default() };
-        for (user, (_, history)) in (0_u32..).zip(&users) {
-            for act in &history.acts {
-                let weight = weights.get(usize::from(act.kind().0)).copied().unwrap_or(self.default_weight) * act.value;
-                if weight != 0.0 {
-                    rows.push(user, act.item().0, weight, act.time_ms());
+        let mut users = Vec::with_capacity(self.histories.users());
+        self.histories.each(|user, history| users.push((history.index, user.clone())));
+        users.sort_unstable();
+        let item_ids = Arc::new(self.catalogue.entries().iter().map(|entry| entry.id.clone()).collect());
+        let user_ids: Arc<Vec<UserId>> = Arc::new(users.into_iter().map(|(_, user)| user).collect());
+        let events = usize::try_from(self.histories.events()).unwrap_or(0);
+        let mut rows = Interactions::with_room(events, user_ids.clone(), item_ids);
+        for (index, user) in (0_u32..).zip(user_ids.iter()) {
+            self.histories.with(user, |history| {
+                for act in &history.acts {
+                    let weight = weights.get(usize::from(act.kind().0)).copied().unwrap_or(self.default_weight);
+                    if weight * act.value != 0.0 {
+                        rows.push(index, act.item().0, weight * act.value, act.time_ms());
+                    }
                 }
-            }
+            });
         }
         let data = self.data_range(&rows, offsets);
         Snapshot { rows: Arc::new(rows), data }

@@ -41,6 +41,20 @@ impl Interactions {
         self.users.is_empty()
     }
 
+    /// No rows, with room for `rows`. Room that is never used costs addresses only; columns that grow by doubling would
+    /// be held twice at each step.
+    #[must_use]
+    pub fn with_room(rows: usize, user_ids: Arc<Vec<UserId>>, item_ids: Arc<Vec<ItemId>>) -> Self {
+        Self {
+            users: Vec::with_capacity(rows),
+            items: Vec::with_capacity(rows),
+            weights: Vec::with_capacity(rows),
+            times: Vec::with_capacity(rows),
+            user_ids,
+            item_ids,
+        }
+    }
+
     /// Adds a row.
     pub fn push(&mut self, user: u32, item: u32, weight: f32, time: i64) {
         self.users.push(user);
@@ -52,15 +66,7 @@ impl Interactions {
     /// The rows for which `keep` holds, with the same ids and indices.
     #[must_use]
     pub fn filtered(&self, mut keep: impl FnMut(usize) -> bool) -> Self {
-        // Room for all costs address space only; growing by doubling would hold old and new columns at once.
-        let mut kept = Self {
-            users: Vec::with_capacity(self.len()),
-            items: Vec::with_capacity(self.len()),
-            weights: Vec::with_capacity(self.len()),
-            times: Vec::with_capacity(self.len()),
-            user_ids: self.user_ids.clone(),
-            item_ids: self.item_ids.clone(),
-        };
+        let mut kept = Self::with_room(self.len(), self.user_ids.clone(), self.item_ids.clone());
         for row in 0..self.len() {
             if keep(row) {
                 kept.push(self.users[row], self.items[row], self.weights[row], self.times[row]);
