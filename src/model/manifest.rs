@@ -115,3 +115,23 @@ pub struct Manifest {
     /// Files by name.
     pub files: BTreeMap<String, FileEntry>,
 }
+
+#[cfg(test)]
+impl Manifest {
+    /// That of a version that a test makes by hand: passed, from no run, trained on nothing that it tells of.
+    pub(crate) fn by_hand(version: u64, recipe: RecipeSpec, created_ms: i64) -> Self {
+        Self {
+            format: ARTIFACT_FORMAT,
+            version: Version(version),
+            recipe,
+            created_ms,
+            run: None,
+            parent: None,
+            data: DataRange::default(),
+            protocol: "temporal".to_owned(),
+            candidates: Vec::new(),
+            gate: GateVerdict { passed: true, reasons: Vec::new() },
+            files: BTreeMap::new(),
+        }
+    }
+}

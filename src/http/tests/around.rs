@@ -1,6 +1,5 @@
 //! What is around the list: alike items, trends, sessions and carts, diversity, explanations, pages.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix_web::web::Data;
@@ -11,10 +10,10 @@ use crate::http::testing::{NOW_MS, get, post, service};
 use crate::model::candidates::{fit, recipe};
 use crate::model::dataset::Dataset;
 use crate::model::histories::Act;
-use crate::model::ids::{ItemId, UserId, Version};
+use crate::model::ids::{ItemId, UserId};
 use crate::model::interactions::{Interactions, Interner};
 use crate::model::item::ItemData;
-use crate::model::manifest::{ARTIFACT_FORMAT, DataRange, GateVerdict, Manifest};
+use crate::model::manifest::Manifest;
 use crate::model::recommender::RecipeSpec;
 use crate::model::serving::live::LiveModel;
 use crate::model::training::job::Job;
@@ -49,19 +48,7 @@ fn shop() -> Data<Service> {
     rows.item_ids = Arc::new(items.into_ids());
     let spec = RecipeSpec { kind: "item-knn".into(), settings: json!({ "neighbours": 5, "shrinkage": 0.0 }) };
     let fitted = fit(&*recipe(&spec).unwrap(), &Dataset::new(&rows), None, &Job::quiet(1)).unwrap();
-    let manifest = Manifest {
-        format: ARTIFACT_FORMAT,
-        version: Version(3),
-        recipe: spec,
-        created_ms: NOW_MS,
-        run: None,
-        parent: None,
-        data: DataRange::default(),
-        protocol: "temporal".to_owned(),
-        candidates: vec![],
-        gate: GateVerdict { passed: true, reasons: vec![] },
-        files: BTreeMap::new(),
-    };
+    let manifest = Manifest::by_hand(3, spec, NOW_MS);
     let live = LiveModel::bind(Arc::new(manifest), fitted, &recommending.catalogue);
     recommending.live.store(Some(Arc::new(live)));
     service

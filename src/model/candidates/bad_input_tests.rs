@@ -12,9 +12,8 @@ use crate::model::evaluation::filters::Filters;
 use crate::model::evaluation::metrics::Metric;
 use crate::model::evaluation::split::Protocol;
 use crate::model::histories::{Act, Histories};
-use crate::model::ids::Version;
 use crate::model::interactions::{Interactions, NO_TIME};
-use crate::model::manifest::{ARTIFACT_FORMAT, CandidateFigures, DataRange, GateVerdict, Manifest};
+use crate::model::manifest::{CandidateFigures, Manifest};
 use crate::model::serving::live::LiveModel;
 use crate::model::serving::query::Query;
 use crate::model::serving::recommend::{ListRules, Recommending};
@@ -127,19 +126,7 @@ fn shop(rows: &[Row], recipe: RecipeSpec, fitted: Fitted) -> Recommending {
         histories.apply(&UserId::from(u64::from(user)), Act::new(item, kind, weight, time));
         catalogue.count(item, weight, time);
     }
-    let manifest = Manifest {
-        format: ARTIFACT_FORMAT,
-        version: Version(1),
-        recipe,
-        created_ms: NOW,
-        run: None,
-        parent: None,
-        data: DataRange::default(),
-        protocol: "temporal".to_owned(),
-        candidates: vec![],
-        gate: GateVerdict { passed: true, reasons: vec![] },
-        files: std::collections::BTreeMap::new(),
-    };
+    let manifest = Manifest::by_hand(1, recipe, NOW);
     let live = LiveModel::bind(Arc::new(manifest), fitted, &catalogue);
     let rules = ListRules {
         seen_types: vec!["purchase".to_owned()],

@@ -129,7 +129,7 @@ mod tests {
     use super::*;
     use crate::model::artifact::{ArtifactError, Tensors};
     use crate::model::catalogue::Catalogue;
-    use crate::model::manifest::{ARTIFACT_FORMAT, DataRange, GateVerdict, Manifest};
+    use crate::model::manifest::{DataRange, Manifest};
     use crate::model::recommender::{Fitted, RecipeSpec, Recommender, Taste};
 
     struct Silent;
@@ -151,17 +151,12 @@ mod tests {
 
     fn live(version: u64) -> LiveModel {
         let manifest = Manifest {
-            format: ARTIFACT_FORMAT,
-            version: Version(version),
-            recipe: RecipeSpec { kind: "popular".to_owned(), settings: serde_json::Value::Null },
-            created_ms: 0,
-            run: None,
-            parent: None,
             data: DataRange { events: 12, ..DataRange::default() },
-            protocol: "temporal".to_owned(),
-            candidates: Vec::new(),
-            gate: GateVerdict { passed: true, reasons: Vec::new() },
-            files: std::collections::BTreeMap::new(),
+            ..Manifest::by_hand(
+                version,
+                RecipeSpec { kind: "popular".to_owned(), settings: serde_json::Value::Null },
+                0,
+            )
         };
         let fitted = Fitted {
             recommender: Box::new(Silent),

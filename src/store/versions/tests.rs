@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::model::artifact::{ArtifactError, Tensors};
 use crate::model::ids::{ItemId, UserId};
-use crate::model::manifest::{DataRange, GateVerdict};
+use crate::model::manifest::DataRange;
 use crate::model::recommender::{RecipeSpec, Recommender, Taste};
 use crate::store::artifacts::tests::each_kind;
 
@@ -65,16 +65,13 @@ fn model(users: &[&str]) -> Fitted {
 fn draft() -> Manifest {
     Manifest {
         format: 0,
-        version: Version(0),
-        recipe: RecipeSpec { kind: "table".to_owned(), settings: serde_json::json!({ "half_life": 7 }) },
-        created_ms: 1_700_000_000_000,
         run: Some("r1".to_owned()),
-        parent: None,
         data: DataRange { events: 12, ..DataRange::default() },
-        protocol: "temporal".to_owned(),
-        candidates: Vec::new(),
-        gate: GateVerdict { passed: true, reasons: Vec::new() },
-        files: BTreeMap::new(),
+        ..Manifest::by_hand(
+            0,
+            RecipeSpec { kind: "table".to_owned(), settings: serde_json::json!({ "half_life": 7 }) },
+            1_700_000_000_000,
+        )
     }
 }
 

@@ -18,7 +18,7 @@ use crate::model::catalogue::Catalogue;
 use crate::model::histories::{Act, Histories};
 use crate::model::ids::{ItemId, ItemIndex, UserId, Version};
 use crate::model::item::ItemData;
-use crate::model::manifest::{ARTIFACT_FORMAT, DataRange, GateVerdict, Manifest};
+use crate::model::manifest::{DataRange, Manifest};
 use crate::model::recommender::{Fitted, Origin, RecipeSpec, Recommender, Summand, Taste};
 
 pub(super) const NOW: i64 = 1_790_000_000_000;
@@ -164,18 +164,10 @@ impl Shop {
     }
 
     pub(super) fn bound(&self, version: u64, toy: Toy, items: &[&str], users: &[&str]) -> Arc<LiveModel> {
+        let recipe = RecipeSpec { kind: toy.kind().to_owned(), settings: serde_json::Value::Null };
         let manifest = Manifest {
-            format: ARTIFACT_FORMAT,
-            version: Version(version),
-            recipe: RecipeSpec { kind: toy.kind().to_owned(), settings: serde_json::Value::Null },
-            created_ms: NOW - 1000,
-            run: None,
-            parent: None,
             data: DataRange { events_to_ms: Some(NOW - DAY), ..DataRange::default() },
-            protocol: "temporal".to_owned(),
-            candidates: vec![],
-            gate: GateVerdict { passed: true, reasons: vec![] },
-            files: std::collections::BTreeMap::new(),
+            ..Manifest::by_hand(version, recipe, NOW - 1000)
         };
         let fitted = Fitted {
             recommender: Box::new(toy),
