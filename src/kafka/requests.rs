@@ -223,8 +223,10 @@ impl Requests {
             }
         }
         self.group.desert();
-        // A commit that waits for its answer would hold the stop up for a session timeout while the broker is away.
-        let mode = if self.link.connected() { CommitMode::Sync } else { CommitMode::Async };
-        self.group.commit(&self.consumer, mode);
+        // While the broker is away nothing can be committed, and closing would wait for whatever commit is under way, longer
+        // than a session: what was answered since the last commit is answered again.
+        if self.link.connected() {
+            self.group.commit(&self.consumer, CommitMode::Sync);
+        }
     }
 }
