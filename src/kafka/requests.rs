@@ -134,7 +134,7 @@ impl Requests {
             if self.outbox.govern(&self.consumer, &self.group.topic) {
                 self.board.set_paused(self.outbox.paused());
             }
-            if Instant::now() >= commit_at {
+            if Instant::now() >= commit_at && self.link.connected() {
                 commit_at = Instant::now() + COMMIT;
                 self.group.commit(&self.consumer, CommitMode::Async);
             }
