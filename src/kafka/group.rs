@@ -12,6 +12,7 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::statistics::Statistics;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
+use super::broker::Link;
 use super::context::Context;
 use super::record::Record;
 use super::tracker::OffsetTracker;
@@ -22,6 +23,7 @@ const GLANCE: Duration = Duration::from_millis(50);
 /// What is held, handed out and answered.
 pub(crate) struct Group {
     pub(crate) topic: Arc<str>,
+    link: Arc<Link>,
     tracker: Mutex<OffsetTracker>,
     answered: Condvar,
     epoch: AtomicU64,
@@ -32,9 +34,17 @@ pub(crate) struct Group {
 
 impl Group {
     /// Partitions that are taken away are waited for at most `drain`.
-    pub(crate) fn new(topic: &str, drain: Duration) -> Self {
+    pub(crate) fn new(topic: &str, link: Arc<Link>, drain: Duration) -> Self {
         let (epoch, deserted) = (AtomicU64::new(0), AtomicBool::new(false));
-        Self { topic: Arc::from(topic), tracker: Mutex::default(), answered: Condvar::new(), epoch, deserted, drain }
+        Self {
+            topic: Arc::from(topic),
+            link,
+            tracker: Mutex::default(),
+            answered: Condvar::new(),
+            epoch,
+            deserted,
+            drain,
+        }
     }
 
     pub(crate) fn epoch(&self) -> u64 {
@@ -84,8 +94,13 @@ impl Group {
         }
     }
 
-    /// Commits what has moved since the last commit.
+    /// Commits what has moved since the last commit, while the broker is there. While it is away nothing can be committed,
+    /// and closing the consumer would wait for a commit under way, longer than a session: what has moved is then committed
+    /// later or, by whoever reads next, answered again.
     pub(crate) fn commit<C: ConsumerContext>(&self, consumer: &BaseConsumer<C>, mode: CommitMode) {
+        if !self.link.connected() {
+            return;
+        }
         let moved = self.tracker.lock().take_moved();
         if moved.is_empty() {
             return;
@@ -155,7 +170,7 @@ impl ConsumerContext for GroupContext {
                 // A lost partition is another's already: it cannot be committed, and answers will be given twice.
                 let lost = consumer.assignment_lost();
                 let unanswered = if lost { 0 } else { self.group.drain(&partitions, self.group.drain, || false) };
-                if !lost && self.client.link.connected() {
+                if !lost {
                     self.group.commit(consumer, CommitMode::Sync);
                 }
                 self.group.revoke(&partitions);

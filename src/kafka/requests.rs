@@ -87,9 +87,9 @@ pub fn serve(
     let latest = kafka.start.parse::<StartAt>()? == StartAt::Latest;
     let reset = if latest { "latest" } else { "earliest" };
     let options = Options::consumer(kafka, &kafka.requests_group, &[("auto.offset.reset", reset)])?;
-    let (group, board) =
-        (Arc::new(Group::new(&kafka.requests_topic, DRAIN)), Arc::new(Board::new(&kafka.requests_topic)));
     let link = broker.link("requests");
+    let group = Arc::new(Group::new(&kafka.requests_topic, Arc::clone(&link), DRAIN));
+    let board = Arc::new(Board::new(&kafka.requests_topic));
     let client = Context::new(Arc::clone(&link), options.redact.clone(), Some(Arc::clone(&board)));
     let consumer: BaseConsumer<GroupContext> = options.create(GroupContext { client, group: Arc::clone(&group) })?;
     let subscribed = consumer.subscribe(&[kafka.requests_topic.as_str()]);
@@ -134,7 +134,7 @@ impl Requests {
             if self.outbox.govern(&self.consumer, &self.group.topic) {
                 self.board.set_paused(self.outbox.paused());
             }
-            if Instant::now() >= commit_at && self.link.connected() {
+            if Instant::now() >= commit_at {
                 commit_at = Instant::now() + COMMIT;
                 self.group.commit(&self.consumer, CommitMode::Async);
             }
@@ -223,10 +223,6 @@ impl Requests {
             }
         }
         self.group.desert();
-        // While the broker is away nothing can be committed, and closing would wait for whatever commit is under way, longer
-        // than a session: what was answered since the last commit is answered again.
-        if self.link.connected() {
-            self.group.commit(&self.consumer, CommitMode::Sync);
-        }
+        self.group.commit(&self.consumer, CommitMode::Sync);
     }
 }

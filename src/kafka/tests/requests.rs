@@ -93,7 +93,7 @@ async fn two_processes_share_and_no_request_is_passed_over() {
     let topic = bench.kafka.requests_topic.clone();
     bench.send(&topic, 0..100).await;
     let (first, mut first_batches) = serve(&bench.kafka, &bench.broker).unwrap();
-    // The first has all partitions and leaves its first batch unanswered for now.
+    // The first has all partitions and answers its first batch once the second is there.
     let held = next(&mut first_batches).await;
     let (second, mut second_batches) = serve(&bench.kafka, &bench.broker).unwrap();
     let answer_first = async {
