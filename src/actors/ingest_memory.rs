@@ -93,9 +93,10 @@ impl Memory {
         for (index, user) in (0_u32..).zip(user_ids.iter()) {
             self.histories.with(user, |history| {
                 for act in &history.acts {
-                    let weight = weights.get(usize::from(act.kind().0)).copied().unwrap_or(self.default_weight);
-                    if weight * act.value != 0.0 {
-                        rows.push(index, act.item().0, weight * act.value, act.time_ms());
+                    let of_type = weights.get(usize::from(act.kind().0)).copied().unwrap_or(self.default_weight);
+                    let weight = of_type * act.value;
+                    if weight != 0.0 {
+                        rows.push(index, act.item().0, weight, act.time_ms());
                     }
                 }
             });

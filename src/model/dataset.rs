@@ -57,12 +57,13 @@ impl Dataset {
     /// Joins the rows to pairs and makes the indices dense.
     #[must_use]
     pub fn new(rows: &Interactions) -> Self {
-        let (source_users, _) = dense(&rows.users, rows.user_ids.len());
+        let (starts, by_user) = rows.by_user();
+        let occurs = |&user: &u32| starts[user as usize] < starts[user as usize + 1];
+        let source_users: Vec<u32> = (0..).take(rows.user_ids.len()).filter(occurs).collect();
         let (source_items, item_of_source) = dense(&rows.items, rows.item_ids.len());
         let user_ids: Vec<UserId> = source_users.iter().map(|&u| rows.user_ids[u as usize].clone()).collect();
         let item_ids: Vec<ItemId> = source_items.iter().map(|&i| rows.item_ids[i as usize].clone()).collect();
 
-        let (starts, by_user) = rows.by_user();
         let mut offsets = Vec::with_capacity(user_ids.len() + 1);
         offsets.push(0);
         let mut pairs: Vec<Pair> = Vec::with_capacity(rows.len());

@@ -78,13 +78,7 @@ impl Interactions {
     /// The rows' numbers by user, each user's in their order here; and where each user's begin, one longer than the users.
     #[must_use]
     pub fn by_user(&self) -> (Vec<usize>, Vec<u32>) {
-        let mut starts = vec![0_usize; self.user_ids.len() + 1];
-        for &user in &self.users {
-            starts[user as usize + 1] += 1;
-        }
-        for user in 0..self.user_ids.len() {
-            starts[user + 1] += starts[user];
-        }
+        let starts = starts(&self.users, self.user_ids.len());
         let mut rows = vec![0_u32; self.len()];
         let mut next = starts.clone();
         for (row, &user) in (0_u32..).zip(&self.users) {
@@ -101,6 +95,20 @@ impl Interactions {
         let timed = || self.times.iter().copied().filter(|&time| time != NO_TIME);
         Some((timed().min()?, timed().max()?))
     }
+}
+
+/// Where each of `groups` groups begins when entries stand by group, `of` naming the group of each; one longer than the
+/// groups.
+#[must_use]
+pub fn starts(of: &[u32], groups: usize) -> Vec<usize> {
+    let mut starts = vec![0; groups + 1];
+    for &group in of {
+        starts[group as usize + 1] += 1;
+    }
+    for group in 0..groups {
+        starts[group + 1] += starts[group];
+    }
+    starts
 }
 
 /// Gives ids their indices, dense from 0 in order of first sight.

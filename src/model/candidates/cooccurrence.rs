@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "users and items are dense indices of the dataset")]
 
 use crate::model::dataset::{Dataset, Pair};
+use crate::model::interactions::starts;
 
 /// The least strength of a pair that counts at all, so that products of two stay above 0.
 const FAINTEST: f32 = 1e-6;
@@ -29,7 +30,6 @@ impl Taken {
         user_starts.push(0);
         let mut items: Vec<u32> = Vec::with_capacity(data.pairs.len());
         let mut strengths: Vec<f32> = Vec::with_capacity(data.pairs.len());
-        let mut item_starts = vec![0_usize; data.items() + 1];
         for user in 0..data.users() {
             let mut pairs: Vec<&Pair> = data.of(user).iter().filter(|pair| pair.weight > 0.0).collect();
             if pairs.len() > most {
@@ -40,13 +40,10 @@ impl Taken {
             for pair in pairs {
                 items.push(pair.item);
                 strengths.push(pair.strength().max(FAINTEST));
-                item_starts[pair.item as usize + 1] += 1;
             }
             user_starts.push(items.len());
         }
-        for item in 0..data.items() {
-            item_starts[item + 1] += item_starts[item];
-        }
+        let item_starts = starts(&items, data.items());
         let mut next = item_starts.clone();
         let mut takers = vec![(0, 0); items.len()];
         for (user, bounds) in (0_u32..).zip(user_starts.windows(2)) {

@@ -17,7 +17,6 @@ use super::split::{Split, TestUser};
 use super::top::top_n;
 use crate::model::dataset::{Dataset, Pair};
 use crate::model::ids::{ItemId, UserId};
-use crate::model::interactions::NO_TIME;
 use crate::model::manifest::Figure;
 use crate::model::recommender::{Acted, Recommender, Taste};
 use crate::model::training::job::{FitError, Job};
@@ -36,8 +35,6 @@ pub struct TestSet {
     popularity: Vec<f32>,
     /// Self-information by item, in bits.
     information: Vec<f64>,
-    /// The time of the question: the latest of train.
-    now_ms: i64,
     listing: Option<Listing>,
 }
 
@@ -115,7 +112,6 @@ impl TestSet {
             acts,
             popularity: holders.iter().map(|&count| count as f32).collect(),
             information: holders.iter().map(|&count| (all / f64::from(count.max(1))).log2()).collect(),
-            now_ms: split.train.time_range().map_or(NO_TIME, |(_, last)| last),
             listing: None,
             data,
         }
@@ -138,11 +134,16 @@ impl TestSet {
         self.users.len()
     }
 
+    /// The time of the question: the latest of train.
+    const fn now_ms(&self) -> i64 {
+        self.data.last_ms
+    }
+
     /// The test users whom train knows, each with history, train pairs and held-out items: what weights are fitted on.
     pub fn cases(&self) -> impl ExactSizeIterator<Item = Case<'_>> {
         let known: Vec<(&Asked, u32)> = self.users.iter().filter_map(|asked| Some((asked, asked.user?))).collect();
         known.into_iter().map(|(asked, user)| Case {
-            taste: Taste { user: None, history: &self.acts[asked.acts.clone()], now_ms: self.now_ms },
+            taste: Taste { user: None, history: &self.acts[asked.acts.clone()], now_ms: self.now_ms() },
             own: self.data.of(user as usize),
             held_out: &asked.held_out,
         })
@@ -195,7 +196,7 @@ impl TestSet {
     ) -> Result<([f64; NAMES.len()], Vec<u32>), FitError> {
         job.check()?;
         let user = asked.user.filter(|&user| (user as usize) < model.user_rows());
-        let taste = Taste { user, history: &self.acts[asked.acts.clone()], now_ms: self.now_ms };
+        let taste = Taste { user, history: &self.acts[asked.acts.clone()], now_ms: self.now_ms() };
         if !model.score_all(&taste, &mut scratch.scores) {
             scratch.scores.copy_from_slice(&self.popularity);
         }
@@ -325,7 +326,7 @@ mod tests {
         let acts: Vec<(i64, f32)> =
             set.acts[set.users[0].acts.clone()].iter().map(|act| (act.time_ms, act.weight)).collect();
         assert_eq!(acts, [(3, 1.0), (4, -1.0), (5, 2.0)]);
-        assert_eq!(set.now_ms, 9);
+        assert_eq!(set.now_ms(), 9);
     }
 
     #[test]

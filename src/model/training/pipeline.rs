@@ -141,6 +141,7 @@ impl Run<'_> {
             return self.by_rule(fewest);
         }
         // Dividing again costs a second per ten million rows, keeping train through the search 20 bytes for each.
+        let again = split.protocol;
         drop(split);
         let (set, protocol) = (TestSet::new(&validation), validation.protocol);
         drop(validation);
@@ -148,7 +149,7 @@ impl Run<'_> {
         drop(set);
 
         self.step("evaluate")?;
-        let holdout = TestSet::new(&self.plan.protocol.split(rows));
+        let holdout = TestSet::new(&again.split(rows));
         let (mut scored, live) = self.evaluate(&kinds, &holdout)?;
         drop(holdout);
         // The first in the order of the validation part; the next only where the first cannot be fitted on all of train.

@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "users and items are dense indices of the dataset")]
 
 use crate::model::dataset::Dataset;
+use crate::model::interactions::starts;
 
 /// Rows of (column, weight), compressed.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,13 +36,7 @@ impl Rows {
 
     /// The same entries with rows and columns changed places; `columns` is how many columns there are.
     fn transposed(&self, columns: usize) -> Self {
-        let mut starts = vec![0; columns + 1];
-        for &column in &self.columns {
-            starts[column as usize + 1] += 1;
-        }
-        for column in 0..columns {
-            starts[column + 1] += starts[column];
-        }
+        let starts = starts(&self.columns, columns);
         let mut next = starts.clone();
         let mut turned = Self { starts, columns: vec![0; self.columns.len()], weights: vec![0.0; self.columns.len()] };
         for (row, bounds) in (0_u32..).zip(self.starts.windows(2)) {
