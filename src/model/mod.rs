@@ -17,6 +17,8 @@ pub mod interactions;
 pub mod item;
 pub mod kernels;
 pub mod manifest;
+#[cfg(test)]
+pub(crate) mod real_files;
 pub mod recommender;
 pub mod run;
 pub mod serving;

@@ -1,6 +1,5 @@
 //! A crude check on the original system's own input: is what a kind learns worth anything?
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use serde_json::json;
@@ -9,16 +8,12 @@ use super::fold_in_tests::trained_and_folded_in;
 use super::*;
 use crate::model::evaluation::split::leave_last_out;
 use crate::model::interactions::{Interactions, Interner, NO_TIME};
+use crate::model::real_files::real_file;
 use crate::model::recommender::{Acted, Taste};
 
 /// The purchases of `transactions.csv`, or nothing, said, where the file is missing.
 fn transactions() -> Option<Interactions> {
-    let root = std::env::var_os("OUZEL_DATA").map_or_else(|| PathBuf::from("../shared/data"), PathBuf::from);
-    let path = root.join("seed-transactions/transactions.csv");
-    let Ok(text) = std::fs::read_to_string(&path) else {
-        eprintln!("left out: {} is missing (OUZEL_DATA names its root)", path.display());
-        return None;
-    };
+    let text = std::fs::read_to_string(real_file("seed-transactions/transactions.csv")?).unwrap();
     let (mut rows, mut users, mut items) = (Interactions::default(), Interner::default(), Interner::default());
     for line in text.lines().skip(1) {
         let (user, products) = line.split_once(',').unwrap();

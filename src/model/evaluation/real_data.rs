@@ -1,11 +1,7 @@
 //! The protocols on real data, held against published figures of the simplest models, to the third digit.
-//!
-//! The data folder is named by `OUZEL_DATA` (default `../shared/data` beside the crate); where it is not there the tests
-//! say so and end, since the data is no part of the repository.
 
 use std::collections::HashMap;
 use std::io::Read;
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -15,19 +11,14 @@ use super::filters::Filters;
 use super::ranking::TestSet;
 use super::split::{self, Split};
 use crate::model::interactions::{Interactions, NO_TIME};
+use crate::model::real_files::real_file;
 use crate::model::recommender::RecipeSpec;
 use crate::model::training::job::Job;
 use crate::model::training::shop;
 
-/// The bytes of `file`; none, with a word on stderr, where it is missing.
+/// The bytes of `file`; none where it is missing.
 fn read(file: &str) -> Option<Vec<u8>> {
-    let default = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
-    let path = std::env::var_os("OUZEL_DATA").map_or_else(default, PathBuf::from).join(file);
-    let bytes = std::fs::read(&path);
-    if bytes.is_err() {
-        eprintln!("not tested: {} is missing", path.display());
-    }
-    bytes.ok()
+    Some(std::fs::read(real_file(file)?).unwrap())
 }
 
 /// Rows in the order of the file, indices in order of first sight.

@@ -1,28 +1,16 @@
-//! The real files, from the folder that `OUZEL_DATA` names (default `../shared/data` beside the crate); where they are not
-//! there the tests say so and end, since the data is no part of the repository.
+//! The real files, brought in.
 
 use std::collections::HashSet;
 
 use super::*;
+use crate::model::real_files::real_file;
 use crate::store::import::{ImportOptions, import, load_interactions, read_users};
 use crate::store::log::{Change, EventLog, LogOptions};
-
-/// The path of `file`; none, with a word on stderr, where it is missing.
-fn data(file: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("OUZEL_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
-    let path = folder.join(file);
-    if !path.exists() {
-        eprintln!("not tested: {} is missing", path.display());
-        return None;
-    }
-    Some(path)
-}
 
 #[test]
 fn the_originals_transactions_are_brought_in_whole() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(path) = data("seed-transactions/transactions.csv") else { return };
+    let Some(path) = real_file("seed-transactions/transactions.csv") else { return };
     let (log, _) = EventLog::open(dir.path(), LogOptions::default()).unwrap();
     let options = ImportOptions::new(NOW);
     let report = import(&log, &path, "transactions.csv", ImportFormat::Transactions, options, &|_| {}).unwrap();
@@ -51,7 +39,7 @@ fn the_real_events_are_read_whole() {
         ("online-retail-2011/interactions.csv.gz", 396_337, 4_334, 3_659),
         ("ml-latest-small/interactions.csv.gz", 100_836, 610, 9_724),
     ] {
-        let Some(path) = data(file) else { continue };
+        let Some(path) = real_file(file) else { continue };
         let (read, bad) = load_interactions(&path, file, ImportFormat::Events, &weight).unwrap();
         assert_eq!(
             (read.len(), read.user_ids.len(), read.item_ids.len(), bad.len()),
@@ -64,6 +52,6 @@ fn the_real_events_are_read_whole() {
 
 #[test]
 fn the_originals_users_are_read() {
-    let Some(path) = data("seed-transactions/users.csv") else { return };
+    let Some(path) = real_file("seed-transactions/users.csv") else { return };
     assert_eq!(read_users(&path, "users.csv").unwrap().len(), 1000);
 }
