@@ -104,16 +104,18 @@ impl Outbox {
         }
     }
 
-    /// Hands on what waits if the channel has room. `note` sees the batch before the reader can.
+    /// Hands on a batch of what waits if the channel has room. `note` sees the batch before the reader can.
     pub(crate) fn offer(&mut self, epoch: u64, note: impl FnOnce(&[Record])) -> Reader {
         if self.empty() {
             return if self.sender.is_closed() { Reader::Gone } else { Reader::There };
         }
         match self.sender.try_reserve() {
             Ok(permit) => {
-                note(&self.pending);
-                self.bytes = 0;
-                let (records, begins) = (std::mem::take(&mut self.pending), std::mem::take(&mut self.begins));
+                // More than a batch waits where room came between an offer and the look whether to pause.
+                let rest = self.pending.split_off(self.limit.min(self.pending.len()));
+                self.bytes = rest.iter().map(Record::bytes).sum();
+                let (records, begins) = (std::mem::replace(&mut self.pending, rest), std::mem::take(&mut self.begins));
+                note(&records);
                 permit.send(RecordBatch { records, epoch, begins });
                 Reader::There
             }
