@@ -30,6 +30,12 @@ const COMMIT: Duration = Duration::from_millis(100);
 /// How long answers are waited for when partitions are taken away or the stream stops.
 pub const DRAIN: Duration = Duration::from_secs(5);
 
+/// How long closing may take before the consumer is left to it.
+const CLOSE: Duration = Duration::from_secs(5);
+
+/// How often a wait for closing looks whether it is done.
+const GLANCE: Duration = Duration::from_millis(20);
+
 /// The running stream of requests from outside. Copies mean the same stream.
 #[derive(Clone)]
 pub struct RequestStreamHandle {
@@ -223,6 +229,23 @@ impl Requests {
             }
         }
         self.group.desert();
-        self.group.commit(&self.consumer, CommitMode::Sync);
+        // Closing waits for the commit.
+        self.group.commit(&self.consumer, CommitMode::Async);
+        close(self.consumer, &self.group.topic);
+    }
+}
+
+/// Closes the consumer, which waits for commits under way and gives the partitions back. librdkafka tries a commit that it
+/// could not send for as long as the broker is away, so that closing may never end: after [`CLOSE`] it goes on behind us.
+fn close(consumer: BaseConsumer<GroupContext>, topic: &str) {
+    let until = Instant::now() + CLOSE;
+    let closing = std::thread::Builder::new().name("kafka-closing".to_owned()).spawn(move || drop(consumer));
+    // Without a thread the consumer was dropped, and so closed, in the attempt.
+    let Ok(closing) = closing else { return };
+    while !closing.is_finished() && Instant::now() < until {
+        std::thread::sleep(GLANCE);
+    }
+    if !closing.is_finished() {
+        tracing::warn!(topic, "the consumer of requests still closes: its last commit waits for a broker");
     }
 }
