@@ -87,6 +87,9 @@ impl EmbeddedBroker {
 
     /// Takes the broker away (every connection is cut and none accepted) or brings it back, with its records.
     ///
+    /// No other thread may start a process while it is taken away: librdkafka binds the port anew and aborts where a child
+    /// that has not yet executed its program still holds it.
+    ///
     /// # Errors
     /// [`EmbeddedError`] when the broker has ended.
     pub fn set_down(&self, down: bool) -> Result<(), EmbeddedError> {

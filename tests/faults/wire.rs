@@ -4,7 +4,7 @@ use ouzel::kafka::codec::messages::{ModelDescriptor, RecommendationReply};
 use prost::Message;
 use serde_json::{Value, json};
 
-use crate::harness::{Ouzel, shop};
+use crate::harness::{Ouzel, alone, shop};
 use crate::kafka::{Kafka, record};
 
 async fn with_version(ouzel: &Ouzel) {
@@ -102,7 +102,7 @@ async fn an_actor_of_kafka_that_panics_is_rebuilt_and_leaves_nothing_out() {
 async fn a_broker_that_is_away_is_said_and_waited_for() {
     let kafka = Kafka::embedded();
     let broker = kafka.embedded.as_ref().unwrap();
-    broker.set_down(true).unwrap();
+    alone(|| broker.set_down(true)).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let ouzel = kafka.ouzel(&folder.path().join("data"));
     let degraded = |body: &Value| (body["degraded"] == json!(["kafka"])).then_some(());

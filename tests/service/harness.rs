@@ -4,12 +4,23 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 /// The longest that anything may take before a test fails.
 pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Held while a process is started and while the embedded broker is taken away: until it executes its program a child holds
+/// what its parent has open, also the broker's port, and librdkafka aborts where it cannot bind that anew.
+static FORKING: Mutex<()> = Mutex::new(());
+
+/// Does what must not meet a process being started, or starts one.
+pub fn alone<T>(work: impl FnOnce() -> T) -> T {
+    let _forking = FORKING.lock().unwrap_or_else(PoisonError::into_inner);
+    work()
+}
 
 /// A running service; killed when it is dropped.
 pub struct Ouzel {
@@ -22,7 +33,7 @@ impl Ouzel {
     /// Starts `ouzel serve` on a data folder with settings given as `OUZEL__…` variables.
     pub fn start(data: &Path, settings: &[(&str, &str)]) -> Self {
         ouzel::cli::choose_tls();
-        let mut child = command(data, settings).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = alone(|| command(data, settings).stdout(Stdio::piped()).spawn()).unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = lines.next().expect("it prints where it listens").unwrap();
         let url = line.strip_prefix("ouzel listens on ").expect("it prints where it listens").to_owned();
@@ -92,7 +103,8 @@ impl Ouzel {
     /// Stops it by SIGTERM.
     pub fn stop(mut self) -> ExitStatus {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let mut kill = alone(|| Command::new("kill").args(["-TERM", &pid]).spawn()).unwrap();
+        assert!(kill.wait().unwrap().success());
         self.child.wait().unwrap()
     }
 
