@@ -86,6 +86,13 @@ bench-neural batch="64" rounds="3": bench-peers
 bench-fold-in file format="events":
     cargo bench --quiet --bench fold_in -- "{{ absolute_path(file) }}" {{ format }}
 
+# All cases, or those named (300, 10k, 100k, 1m, reused, score, filters, p99, swaps, run, events); the generated shops stay in
+# target/bench/serving.
+# What requests cost, as ratios to the service's own `/health/live` in the same run.
+bench-serving rounds="5" *cases:
+    cargo build --release
+    cargo bench --quiet --bench serving -- "{{ absolute_path(env("CARGO_TARGET_DIR", "target")) }}/release/ouzel" "{{ absolute_path(bench_data) }}/serving" {{ rounds }} {{ cases }}
+
 # The gain from training anew each day, on the last fifth of a file's events replayed into two services; draws `picture`.
 replay file picture="target/replay.svg": (bench-tools "bench/peers/requirements.txt")
     cargo build --release

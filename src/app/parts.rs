@@ -94,5 +94,6 @@ pub fn rules(settings: &Settings) -> ListRules {
         history: settings.serving.history,
         generation_ms: settings.serving.generation.millis_i64(),
         prequential: settings.serving.prequential,
+        reuse: settings.serving.reuse,
     }
 }

@@ -22,5 +22,7 @@ pub(crate) mod real_files;
 pub mod recommender;
 pub mod run;
 pub mod serving;
+pub mod shelves;
+pub mod top_n;
 pub mod training;
 pub mod wire;

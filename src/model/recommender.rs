@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::artifact::{ArtifactError, Tensors};
 use super::dataset::Dataset;
 use super::ids::{ItemId, UserId};
+use super::top_n::Offers;
 use super::training::job::{FitError, Job};
 
 /// One of a user's actions, with the item as the model knows it.
@@ -93,6 +94,18 @@ pub trait Recommender: Send + Sync {
             *score = all[item as usize];
         }
         known
+    }
+
+    /// Offers the items that may be among the best, each with the score that [`Self::score_all`] gives it; `scores` is
+    /// memory to work in. Answers false, as [`Self::score_all`] does, when it says nothing of the user.
+    fn rank(&self, taste: &Taste<'_>, scores: &mut Vec<f32>, best: &mut dyn Offers) -> bool {
+        scores.clear();
+        scores.resize(self.items(), 0.0);
+        let says = self.score_all(taste, scores);
+        if says {
+            best.offer_all(scores);
+        }
+        says
     }
 
     /// Writes how alike every item is to `item`; false when the kind has no notion of it.

@@ -11,6 +11,7 @@ use crate::model::artifact::{ArtifactError, Tensors};
 use crate::model::dataset::Dataset;
 use crate::model::interactions::NO_TIME;
 use crate::model::recommender::{Acted, Fitted, Recipe, RecipeSpec, Recommender, Summand, Taste};
+use crate::model::top_n::Offers;
 use crate::model::training::job::{FitError, Job};
 
 /// The setting's name.
@@ -110,6 +111,10 @@ impl Recommender for Fading {
 
     fn score_some(&self, taste: &Taste<'_>, items: &[u32], out: &mut [f32]) -> bool {
         self.ask(taste, |taste| self.inner.score_some(taste, items, out))
+    }
+
+    fn rank(&self, taste: &Taste<'_>, scores: &mut Vec<f32>, best: &mut dyn Offers) -> bool {
+        self.ask(taste, |taste| self.inner.rank(taste, scores, best))
     }
 
     fn similar(&self, item: u32, out: &mut [f32]) -> bool {

@@ -6,10 +6,14 @@
 
 mod paths;
 mod portable;
+mod scan;
+mod scan_paths;
 #[cfg(test)]
 mod tests;
 
 pub use paths::fetch;
+pub use scan::Packed;
+pub use scan_paths::Bytes;
 
 /// Widths are multiples of this.
 pub const LANES: usize = 16;

@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 
 use super::answer::Source;
-use super::filter::Categories;
 use super::live::LiveModel;
 use super::marks::Marks;
 use super::past::PastAct;
@@ -11,6 +10,7 @@ use super::query::{MAX_N, Query};
 use super::recommend::Recommending;
 use crate::model::ids::{ItemId, ItemIndex, UserId};
 use crate::model::recommender::Acted;
+use crate::model::shelves::Filter;
 
 /// What one thread makes answers with; kept, so that a request allocates nothing of the catalogue's size.
 #[derive(Default)]
@@ -38,7 +38,8 @@ pub(super) fn with_workspace<T>(work: impl FnOnce(&mut Workspace) -> T) -> T {
 /// A question as the rooms below it take it.
 pub(super) struct Asked<'a> {
     pub(super) query: &'a Query,
-    pub(super) categories: Categories<'a>,
+    /// What may be shown.
+    pub(super) filter: Filter,
     /// The catalogue's items among the candidates given, without repeats.
     pub(super) candidates: Option<Vec<ItemIndex>>,
     /// The user's row in the model's table.
@@ -84,7 +85,8 @@ impl Recommending {
             _ => Source::Personal,
         };
         let places = query.skip.saturating_add(query.n.min(MAX_N)).saturating_add(1);
-        Asked { query, categories: Categories::new(&query.categories), candidates, row, source, places, now_ms }
+        let filter = self.catalogue.shelves().filter(&query.categories, now_ms);
+        Asked { query, filter, candidates, row, source, places, now_ms }
     }
 
     /// Puts the user's latest acts into the workspace's past and, where `leave_out_seen`, what was seen into the items left

@@ -98,6 +98,8 @@ struct Stamp {
 
 #[derive(Debug)]
 struct Cached {
+    /// Which orders these are, counted from 1.
+    number: u64,
     orders: Orders,
     stamp: Stamp,
     at_ms: i64,
@@ -114,11 +116,19 @@ impl Cached {
 #[derive(Debug, Default)]
 pub(super) struct Ladder {
     cached: ArcSwapOption<Cached>,
-    computing: Mutex<()>,
+    /// How often they were computed.
+    computing: Mutex<u64>,
 }
 
 /// The orders as they were computed last.
 pub(super) struct Current(Arc<Cached>);
+
+impl Current {
+    /// Which orders these are: others have another number.
+    pub(super) fn number(&self) -> u64 {
+        self.0.number
+    }
+}
 
 impl std::ops::Deref for Current {
     type Target = Orders;
@@ -145,7 +155,7 @@ impl Ladder {
             items: catalogue.len(),
         };
         let cached = self.cached.load_full();
-        let guard = match cached {
+        let mut computed = match cached {
             Some(cached) if cached.serves(stamp, now_ms, generation_ms) => return Current(cached),
             // One thread orders a large catalogue; the others go on with what there is.
             Some(cached) if stamp.items > SMALL => match self.computing.try_lock() {
@@ -164,9 +174,10 @@ impl Ladder {
         let items = (0..u32::try_from(entries.len()).unwrap_or(u32::MAX)).map(ItemIndex);
         let orders = Orders::of(&entries, items, now_ms, half_life_ms);
         drop(entries);
-        let fresh = Arc::new(Cached { orders, stamp, at_ms: now_ms });
+        *computed += 1;
+        let fresh = Arc::new(Cached { number: *computed, orders, stamp, at_ms: now_ms });
         self.cached.store(Some(fresh.clone()));
-        drop(guard);
+        drop(computed);
         Current(fresh)
     }
 }

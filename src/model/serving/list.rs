@@ -2,17 +2,19 @@
 
 use super::answer::Source;
 use super::diversity;
-use super::filter::{Categories, Filter};
 use super::gather::{Asked, Workspace};
 use super::ladder::Orders;
 use super::live::LiveModel;
 use super::marks::Marks;
 use super::query::MAX_N;
 use super::recommend::Recommending;
-use super::top_n::{Ranked, top_n, top_n_of};
-use crate::model::catalogue::Entry;
 use crate::model::ids::ItemIndex;
 use crate::model::recommender::Taste;
+use crate::model::shelves::Filter;
+use crate::model::top_n::{Best, Ranked, top_n_of};
+
+/// A question's categories are few items where they are at most this part of the model's.
+const FEW: usize = 64;
 
 /// An item of a list that is being made.
 #[derive(Debug, Clone, Copy)]
@@ -23,14 +25,21 @@ pub(super) struct Listed {
 }
 
 impl Recommending {
-    /// The first `asked.places` places of the whole list, fewer where no more may be shown.
-    pub(super) fn list(&self, model: Option<&LiveModel>, asked: &Asked<'_>, work: &mut Workspace) -> Vec<Listed> {
+    /// The first `asked.places` places of the whole list, fewer where no more may be shown; and which of the ladder's orders
+    /// filled it up, where they did.
+    pub(super) fn list(
+        &self,
+        model: Option<&LiveModel>,
+        asked: &Asked<'_>,
+        work: &mut Workspace,
+    ) -> (Vec<Listed>, Option<u64>) {
         let mut list: Vec<Listed> = match model {
             Some(model) => listed(model, asked.source, self.ranked(model, asked, work)).take(asked.places).collect(),
             None => Vec::new(),
         };
-        self.fill(&mut list, asked.candidates.as_deref(), &asked.categories, asked.places, asked.now_ms, work);
-        list
+        let candidates = asked.candidates.as_deref();
+        let filled = self.fill(&mut list, candidates, &asked.filter, asked.places, asked.now_ms, work);
+        (list, filled)
     }
 
     /// The model's best items that may be shown; empty where it knows nothing of the one who asks.
@@ -40,29 +49,33 @@ impl Recommending {
             return Vec::new();
         }
         let taste = Taste { user: asked.row, history: &work.taste, now_ms: asked.now_ms };
-        let given: Option<Vec<u32>> = asked
-            .candidates
-            .as_ref()
-            .map(|candidates| candidates.iter().filter_map(|&item| model.model_item(item)).collect());
-        zeroed(&mut work.scores, given.as_ref().map_or_else(|| recommender.items(), Vec::len));
-        let says = match &given {
-            Some(items) => recommender.score_some(&taste, items, &mut work.scores),
-            None => recommender.score_all(&taste, &mut work.scores),
+        let known = |items: &[ItemIndex]| items.iter().filter_map(|&item| model.model_item(item)).collect();
+        let given: Option<Vec<u32>> = match &asked.candidates {
+            Some(candidates) => Some(known(candidates)),
+            // Of few items each is scored; a pass over all would meet mostly others.
+            None => asked.filter.few(recommender.items() / FEW).as_deref().map(known),
         };
-        if !says {
-            return Vec::new();
-        }
         let diverse = asked.query.diversity > 0.0;
         let n = asked.query.n.min(MAX_N);
         let wanted = if diverse { asked.places.max(diversity::pool(n)) } else { asked.places };
         let order_of = |item| model.order_of(item);
         let best = {
-            let entries = self.catalogue.entries();
-            let filter = Filter { entries: &entries, categories: &asked.categories, now_ms: asked.now_ms };
-            let keep = |item| keeps(model, &filter, &work.left_out, item);
+            let keep = |item| keeps(model, &asked.filter, &work.left_out, item);
             match &given {
-                Some(items) => top_n_of(items, &work.scores, wanted, order_of, keep),
-                None => top_n(&work.scores, wanted, order_of, keep),
+                Some(items) => {
+                    zeroed(&mut work.scores, items.len());
+                    if !recommender.score_some(&taste, items, &mut work.scores) {
+                        return Vec::new();
+                    }
+                    top_n_of(items, &work.scores, wanted, order_of, keep)
+                }
+                None => {
+                    let mut best = Best::new(wanted.min(recommender.items()), order_of, keep);
+                    if !recommender.rank(&taste, &mut work.scores, &mut best) {
+                        return Vec::new();
+                    }
+                    best.into_list()
+                }
             }
         };
         if diverse {
@@ -72,24 +85,24 @@ impl Recommending {
         }
     }
 
-    /// Goes down the ladder until the list has `places` places, without repeats and without what is left out.
+    /// Goes down the ladder until the list has `places` places, without repeats and without what is left out. Gives the
+    /// number of the orders it went by, where they were those of the whole catalogue.
     pub(super) fn fill(
         &self,
         list: &mut Vec<Listed>,
         candidates: Option<&[ItemIndex]>,
-        categories: &Categories<'_>,
+        filter: &Filter,
         places: usize,
         now_ms: i64,
         work: &mut Workspace,
-    ) {
+    ) -> Option<u64> {
         if list.len() >= places {
-            return;
+            return None;
         }
         for listed in &*list {
             work.left_out.insert(listed.item);
         }
-        let mut climb = |orders: &Orders, entries: &[Entry]| {
-            let filter = Filter { entries, categories, now_ms };
+        let mut climb = |orders: &Orders| {
             for source in [Source::Trending, Source::Popular, Source::Newest] {
                 for &(item, score) in orders.rung(source) {
                     if list.len() >= places {
@@ -105,12 +118,14 @@ impl Recommending {
             Some(items) => {
                 let entries = self.catalogue.entries();
                 let orders = Orders::of(&entries, items.iter().copied(), now_ms, self.catalogue.half_life_ms());
-                climb(&orders, &entries);
+                drop(entries);
+                climb(&orders);
+                None
             }
             None => {
-                let generation_ms = self.rules.generation_ms;
-                let orders = self.ladder.orders(&self.catalogue, &self.histories, now_ms, generation_ms);
-                climb(&orders, &self.catalogue.entries());
+                let orders = self.orders(now_ms);
+                climb(&orders);
+                Some(orders.number())
             }
         }
     }
@@ -121,7 +136,7 @@ pub(super) fn zeroed(buffer: &mut Vec<f32>, length: usize) {
     buffer.resize(length, 0.0);
 }
 
-pub(super) fn keeps(model: &LiveModel, filter: &Filter<'_>, left_out: &Marks, item: u32) -> bool {
+pub(super) fn keeps(model: &LiveModel, filter: &Filter, left_out: &Marks, item: u32) -> bool {
     model.catalogue_item(item).is_some_and(|item| !left_out.contains(item) && filter.keeps(item))
 }
 

@@ -3,7 +3,6 @@
 pub mod answer;
 mod diversity;
 mod explain;
-mod filter;
 mod gather;
 mod ladder;
 mod list;
@@ -13,7 +12,7 @@ mod past;
 pub mod prequential;
 pub mod query;
 pub mod recommend;
+mod reuse;
 pub mod stats;
 #[cfg(test)]
 mod tests;
-pub mod top_n;

@@ -179,7 +179,7 @@ impl Recommending {
             if item.is_some_and(|item| work.left_out.contains(item)) {
                 return None;
             }
-            let list = self.list(Some(live), &asked, work);
+            let (list, _) = self.list(Some(live), &asked, work);
             Some(Place(list.iter().take(LIST).position(|listed| Some(listed.item) == item)))
         })
     }

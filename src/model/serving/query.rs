@@ -1,5 +1,7 @@
 //! A question, checked.
 
+use std::hash::{Hash, Hasher};
+
 use crate::model::ids::{ItemId, UserId};
 
 /// The longest list.
@@ -34,4 +36,17 @@ pub struct Query {
     pub diversity: f32,
     /// How many of the list's first items were given on the pages before.
     pub skip: usize,
+}
+
+/// Diversity is a number from 0 to 1, never NaN.
+impl Eq for Query {}
+
+impl Hash for Query {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // Every field is named, so that a new one is not forgotten.
+        let Self { user, items, n, candidates, exclude, categories, include_seen, explain, diversity, skip } = self;
+        (user, items, n, candidates, exclude, categories, include_seen, explain, skip).hash(state);
+        // Equal numbers hash alike: -0.0 equals 0.0.
+        (diversity + 0.0).to_bits().hash(state);
+    }
 }

@@ -6,19 +6,19 @@ use std::sync::Arc;
 
 use super::answer::{Answer, Recommended, Scores, Source};
 use super::explain::explain_page;
-use super::filter::{Categories, Filter};
 use super::gather::{fill_taste, with_workspace};
-use super::ladder::Ladder;
+use super::ladder::{Current, Ladder};
 use super::list::{Listed, keeps, listed, zeroed};
 use super::live::LiveModel;
 use super::past::TypeRules;
 use super::prequential::Prequential;
 use super::query::{MAX_N, Query};
-use super::top_n::top_n;
+use super::reuse::{Page, Reuse};
 use crate::model::catalogue::Catalogue;
 use crate::model::histories::Histories;
 use crate::model::ids::{ItemId, ItemIndex, UserId};
 use crate::model::recommender::{Acted, Taste};
+use crate::model::top_n::top_n;
 
 /// What shapes lists beside the question, from the settings.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +35,8 @@ pub struct ListRules {
     pub generation_ms: i64,
     /// The share of the ingestor's time in which arriving events are looked up, 0 (never) to 1 (all of them).
     pub prequential: f64,
+    /// Whether finished lists are kept for the same question.
+    pub reuse: bool,
 }
 
 /// Everything that answers are made of, shared by HTTP and Kafka; reading it waits on nobody.
@@ -50,6 +52,7 @@ pub struct Recommending {
     /// What the versions were worth on the events that came while they were live.
     pub prequential: Arc<Prequential>,
     pub(super) ladder: Ladder,
+    pub(super) reuse: Reuse,
     pub(super) types: TypeRules,
 }
 
@@ -62,14 +65,17 @@ impl Recommending {
         live: Arc<arc_swap::ArcSwapOption<LiveModel>>,
         rules: ListRules,
     ) -> Self {
-        let (ladder, types) = (Ladder::default(), TypeRules::default());
-        Self { histories, catalogue, live, rules, prequential: Arc::default(), ladder, types }
+        let (ladder, types, reuse) = (Ladder::default(), TypeRules::default(), Reuse::new(rules.reuse));
+        Self { histories, catalogue, live, rules, prequential: Arc::default(), ladder, reuse, types }
     }
 
-    /// Answers a question with the live model.
+    /// Answers a question with the live model, by a kept list where there is one.
     #[must_use]
     pub fn recommend(&self, query: &Query, now_ms: i64) -> Answer {
-        self.recommend_with(self.live.load().as_deref(), query, now_ms)
+        let live = self.live.load();
+        let model = live.as_deref();
+        let page = self.reusing(model, query, now_ms, || self.page(model, query, now_ms));
+        answer(model, query, page)
     }
 
     /// Answers a question with `model` instead of the live one.
@@ -77,9 +83,19 @@ impl Recommending {
     /// A query's `n` beyond [`MAX_N`] is cut to it. Unknown items, candidates and exclusions are passed over.
     #[must_use]
     pub fn recommend_with(&self, model: Option<&LiveModel>, query: &Query, now_ms: i64) -> Answer {
+        answer(model, query, self.page(model, query, now_ms))
+    }
+
+    /// How many answers were a list that was kept.
+    #[must_use]
+    pub fn reused(&self) -> u64 {
+        self.reuse.reused()
+    }
+
+    fn page(&self, model: Option<&LiveModel>, query: &Query, now_ms: i64) -> Page {
         with_workspace(|work| {
             let asked = self.gather(model, query, now_ms, work);
-            let list = self.list(model, &asked, work);
+            let (list, ladder) = self.list(model, &asked, work);
             let n = query.n.min(MAX_N);
             let more = list.len() > query.skip.saturating_add(n);
             let page: Vec<Listed> = list.into_iter().skip(query.skip).take(n).collect();
@@ -87,8 +103,13 @@ impl Recommending {
             if query.explain {
                 explain_page(model, &asked, work, &mut items, &page);
             }
-            Answer { user: query.user.clone(), model: model.map(LiveModel::answered_by), items, more }
+            Page { items, more, ladder }
         })
+    }
+
+    /// The ladder's orders as of `now_ms`, at most a generation behind.
+    pub(super) fn orders(&self, now_ms: i64) -> Current {
+        self.ladder.orders(&self.catalogue, &self.histories, now_ms, self.rules.generation_ms)
     }
 
     /// Scores given items for a user, whatever was seen.
@@ -108,7 +129,7 @@ impl Recommending {
     /// ladder fills up: trending, then popular, then newest.
     #[must_use]
     pub fn similar(&self, item: ItemIndex, n: usize, categories: &[String], now_ms: i64) -> Vec<Recommended> {
-        let (n, categories) = (n.min(MAX_N), Categories::new(categories));
+        let (n, filter) = (n.min(MAX_N), self.catalogue.shelves().filter(categories, now_ms));
         let live = self.live.load();
         let list = with_workspace(|work| {
             work.left_out.clear(self.catalogue.len());
@@ -117,15 +138,13 @@ impl Recommending {
             if let Some((model, known)) = live.as_deref().and_then(|model| Some((model, model.model_item(item)?))) {
                 zeroed(&mut work.likeness, model.fitted.recommender.items());
                 if model.fitted.recommender.similar(known, &mut work.likeness) {
-                    let entries = self.catalogue.entries();
-                    let filter = Filter { entries: &entries, categories: &categories, now_ms };
                     let keep = |other| keeps(model, &filter, &work.left_out, other);
                     let alike = top_n(&work.likeness, n, |other| model.order_of(other), keep);
                     // What is not alike is not said to be.
                     list.extend(listed(model, Source::Similar, alike).filter(|listed| listed.score > 0.0));
                 }
             }
-            self.fill(&mut list, None, &categories, n, now_ms, work);
+            self.fill(&mut list, None, &filter, n, now_ms, work);
             list
         });
         self.named(&list)
@@ -134,11 +153,9 @@ impl Recommending {
     /// The first of one rung of the ladder: `Trending`, `Popular` or `Newest`; empty for another source.
     #[must_use]
     pub fn rung(&self, rung: Source, n: usize, categories: &[String], now_ms: i64) -> Vec<Recommended> {
-        let categories = Categories::new(categories);
-        let orders = self.ladder.orders(&self.catalogue, &self.histories, now_ms, self.rules.generation_ms);
+        let filter = self.catalogue.shelves().filter(categories, now_ms);
+        let orders = self.orders(now_ms);
         let list: Vec<Listed> = {
-            let entries = self.catalogue.entries();
-            let filter = Filter { entries: &entries, categories: &categories, now_ms };
             let kept = orders.rung(rung).iter().filter(|(item, _)| filter.keeps(*item));
             kept.take(n.min(MAX_N)).map(|&(item, score)| Listed { item, score, source: rung }).collect()
         };
@@ -179,4 +196,9 @@ impl Recommending {
         };
         list.iter().filter_map(named).collect()
     }
+}
+
+fn answer(model: Option<&LiveModel>, query: &Query, page: Page) -> Answer {
+    let Page { items, more, .. } = page;
+    Answer { user: query.user.clone(), model: model.map(LiveModel::answered_by), items, more }
 }

@@ -7,8 +7,9 @@ use super::{Ials, KIND};
 use crate::model::artifact::{ArtifactError, Tensors};
 use crate::model::candidates::history::joined;
 use crate::model::candidates::{length, shape, sizes};
-use crate::model::kernels::{Simd, padded};
+use crate::model::kernels::{Bytes, Packed, Simd, padded};
 use crate::model::recommender::{Recommender, Taste};
+use crate::model::top_n::Offers;
 
 /// A user begins at 0 and is wanted at once: more steps than an iteration of the fit takes, to a thousandth of the residual.
 const FOLD_IN: Limit = Limit { steps: 32, tolerance: 1e-3 };
@@ -21,12 +22,17 @@ pub struct IalsModel {
     lengths: Vec<f32>,
     /// The weight of the pair in the middle, see [`Ials::confidence`].
     middle: f32,
+    /// The items' factors in bytes, of a model that was loaded to answer.
+    packed: Option<Packed>,
 }
+
+/// Smaller catalogues are multiplied exactly in less time than the bytes would save.
+const PACKED_FROM: usize = 1000;
 
 impl IalsModel {
     pub fn new(recipe: Ials, items: Factors, middle: f32) -> Self {
         let lengths = (0..items.rows()).map(|item| items.dot(items.row(item), items.row(item)).sqrt()).collect();
-        Self { recipe, items, lengths, middle }
+        Self { recipe, items, lengths, middle, packed: None }
     }
 
     /// The factors of somebody with that history; none where it names nothing liked that the model knows.
@@ -63,7 +69,8 @@ pub fn load(recipe: Ials, mut tensors: Tensors) -> Result<Box<dyn Recommender>, 
         row[..factors].copy_from_slice(values);
     }
     let items = Factors::new(Simd::widest(), width, table, recipe.expected_histories(rows));
-    Ok(Box::new(IalsModel::new(recipe, items, middle)))
+    let packed = (rows >= PACKED_FROM).then(|| Packed::new(items.table(), width));
+    Ok(Box::new(IalsModel { packed, ..IalsModel::new(recipe, items, middle) }))
 }
 
 impl Recommender for IalsModel {
@@ -78,6 +85,26 @@ impl Recommender for IalsModel {
     fn score_all(&self, taste: &Taste<'_>, out: &mut [f32]) -> bool {
         let Some(user) = self.user(taste) else { return false };
         self.items.dots(&user, out);
+        true
+    }
+
+    fn rank(&self, taste: &Taste<'_>, scores: &mut Vec<f32>, best: &mut dyn Offers) -> bool {
+        let Some(user) = self.user(taste) else { return false };
+        match &self.packed {
+            Some(packed) => {
+                let exact = |item: u32| self.items.dot(self.items.row(item as usize), &user);
+                packed.search(Bytes::widest(), &user, best.to_reach(), |item| match best.keeps(item) {
+                    true => best.offer(item, exact(item)),
+                    false => best.to_reach(),
+                });
+            }
+            None => {
+                scores.clear();
+                scores.resize(self.items.rows(), 0.0);
+                self.items.dots(&user, scores);
+                best.offer_all(scores);
+            }
+        }
         true
     }
 

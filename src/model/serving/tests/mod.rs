@@ -4,6 +4,7 @@ mod laws;
 mod lists;
 mod lookups;
 mod prequential;
+mod reuse;
 
 use std::sync::Arc;
 
@@ -133,6 +134,7 @@ impl Shop {
             history: 5,
             generation_ms: 60_000,
             prequential: 0.0,
+            reuse: true,
         };
         let catalogue = Arc::new(Catalogue::new(3 * DAY));
         Self(Recommending::new(Arc::default(), catalogue, Arc::new(ArcSwapOption::empty()), rules))

@@ -41,16 +41,7 @@ impl Eq for Ranked {}
 /// only for items that would enter the list as it is when the pass reaches them.
 pub fn top_n(scores: &[f32], n: usize, order_of: impl Fn(u32) -> u32, keep: impl FnMut(u32) -> bool) -> Vec<Ranked> {
     let mut best = Best::new(n.min(scores.len()), order_of, keep);
-    let mut first = 0_u32;
-    for block in scores.chunks(BLOCK) {
-        // No early exit inside a block: it would keep the loop from being vectorised.
-        if block.iter().fold(false, |reached, &score| reached | (score >= best.to_reach)) {
-            for (item, &score) in (first..).zip(block) {
-                best.offer(item, score);
-            }
-        }
-        first = first.saturating_add(BLOCK as u32);
-    }
+    best.offer_all(scores);
     best.into_list()
 }
 
@@ -64,12 +55,28 @@ pub fn top_n_of(
 ) -> Vec<Ranked> {
     let mut best = Best::new(n.min(items.len()), order_of, keep);
     for (&item, &score) in items.iter().zip(scores) {
-        best.offer(item, score);
+        best.consider(item, score);
     }
     best.into_list()
 }
 
-struct Best<Order, Keep> {
+/// A list in the making, as those see it who have items for it.
+pub trait Offers {
+    /// Takes an item in if it belongs there so far; gives the score that the next one must reach.
+    fn offer(&mut self, item: u32, score: f32) -> f32;
+
+    /// Whether the item may be shown at all.
+    fn keeps(&mut self, item: u32) -> bool;
+
+    /// The score that an item must reach to enter; the least of all floats while there is room.
+    fn to_reach(&self) -> f32;
+
+    /// Offers every item, its place being its index.
+    fn offer_all(&mut self, scores: &[f32]);
+}
+
+/// The best `n` of what is offered, each item once at most.
+pub struct Best<Order, Keep> {
     n: usize,
     heap: BinaryHeap<Ranked>,
     /// The score that an item must reach to enter; NaN compares false with it.
@@ -81,13 +88,14 @@ struct Best<Order, Keep> {
 }
 
 impl<Order: Fn(u32) -> u32, Keep: FnMut(u32) -> bool> Best<Order, Keep> {
-    fn new(n: usize, order_of: Order, keep: Keep) -> Self {
+    /// An empty list of `n` places; see [`top_n`] for what `order_of` and `keep` are.
+    pub fn new(n: usize, order_of: Order, keep: Keep) -> Self {
         let to_reach = if n == 0 { f32::INFINITY } else { f32::MIN };
         Self { n, heap: BinaryHeap::with_capacity(n), to_reach, last_order: u32::MAX, order_of, keep }
     }
 
     #[inline]
-    fn offer(&mut self, item: u32, score: f32) {
+    fn consider(&mut self, item: u32, score: f32) {
         if score >= self.to_reach && score <= f32::MAX {
             let order = (self.order_of)(item);
             // Where many scores are the same, as the zeros of a sparse model, most end here.
@@ -117,8 +125,38 @@ impl<Order: Fn(u32) -> u32, Keep: FnMut(u32) -> bool> Best<Order, Keep> {
         }
     }
 
-    fn into_list(self) -> Vec<Ranked> {
+    /// The list, best first.
+    #[must_use]
+    pub fn into_list(self) -> Vec<Ranked> {
         self.heap.into_sorted_vec()
+    }
+}
+
+impl<Order: Fn(u32) -> u32, Keep: FnMut(u32) -> bool> Offers for Best<Order, Keep> {
+    fn offer(&mut self, item: u32, score: f32) -> f32 {
+        self.consider(item, score);
+        self.to_reach
+    }
+
+    fn keeps(&mut self, item: u32) -> bool {
+        (self.keep)(item)
+    }
+
+    fn to_reach(&self) -> f32 {
+        self.to_reach
+    }
+
+    fn offer_all(&mut self, scores: &[f32]) {
+        let mut first = 0_u32;
+        for block in scores.chunks(BLOCK) {
+            // No early exit inside a block: it would keep the loop from being vectorised.
+            if block.iter().fold(false, |reached, &score| reached | (score >= self.to_reach)) {
+                for (item, &score) in (first..).zip(block) {
+                    self.consider(item, score);
+                }
+            }
+            first = first.saturating_add(BLOCK as u32);
+        }
     }
 }
 
