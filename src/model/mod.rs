@@ -17,6 +17,7 @@ pub mod interactions;
 pub mod item;
 pub mod kernels;
 pub mod manifest;
+pub mod near;
 #[cfg(test)]
 pub(crate) mod real_files;
 pub mod recommender;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::artifact::{ArtifactError, Tensors};
 use super::dataset::Dataset;
 use super::ids::{ItemId, UserId};
+use super::near::Near;
 use super::top_n::Offers;
 use super::training::job::{FitError, Job};
 
@@ -54,6 +55,17 @@ pub struct Summand {
     pub score: f32,
 }
 
+/// Memory to rank in, used again and again by one thread.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// A score for every item.
+    pub scores: Vec<f32>,
+    /// Scores of a few.
+    pub near: Near,
+    /// What they add up to, of several parts.
+    pub sum: Near,
+}
+
 /// A kind of model with its settings: what a run fits and the gate refits.
 pub trait Recipe: Send + Sync {
     /// The kind's name, as in `ease`.
@@ -61,6 +73,11 @@ pub trait Recipe: Send + Sync {
 
     /// The settings, as they are written to the manifest; [`super::candidates::recipe`] reads them back.
     fn settings(&self) -> serde_json::Value;
+
+    /// Whether its models have a dense row for each item that [`Recommender::pruned`] can cut.
+    fn dense_rows(&self) -> bool {
+        false
+    }
 
     /// Fits the model. `parent` is the live model of the same kind, if there is one, for a warm start.
     ///
@@ -96,9 +113,16 @@ pub trait Recommender: Send + Sync {
         known
     }
 
-    /// Offers the items that may be among the best, each with the score that [`Self::score_all`] gives it; `scores` is
-    /// memory to work in. Answers false, as [`Self::score_all`] does, when it says nothing of the user.
-    fn rank(&self, taste: &Taste<'_>, scores: &mut Vec<f32>, best: &mut dyn Offers) -> bool {
+    /// As [`Self::score_all`], but writes to `near` the scores that are not 0 alone, and perhaps some that are. None when
+    /// this kind has a score for every item.
+    fn score_near(&self, _taste: &Taste<'_>, _near: &mut Near) -> Option<bool> {
+        None
+    }
+
+    /// Offers the items that may be among the best, each with the score that [`Self::score_all`] gives it. Answers false,
+    /// as [`Self::score_all`] does, when it says nothing of the user.
+    fn rank(&self, taste: &Taste<'_>, scratch: &mut Scratch, best: &mut dyn Offers) -> bool {
+        let scores = &mut scratch.scores;
         scores.clear();
         scores.resize(self.items(), 0.0);
         let says = self.score_all(taste, scores);
@@ -129,6 +153,11 @@ pub trait Recommender: Send + Sync {
     /// Whether its lists are one for everybody (the popularities).
     fn personal(&self) -> bool {
         true
+    }
+
+    /// The same model with only the `keep` entries of each row that weigh most; none for one without dense rows.
+    fn pruned(&self, _keep: usize) -> Option<Box<dyn Recommender>> {
+        None
     }
 
     /// What is written to the artifact; [`super::candidates::load`] reads it back to a model that answers the same.

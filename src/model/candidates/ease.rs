@@ -18,6 +18,7 @@ use serde_json::json;
 
 use super::cooccurrence::Taken;
 use super::history::{directions, summands};
+use super::sparse::SparseModel;
 use super::{Settings, shape, sizes};
 use crate::model::artifact::{ArtifactError, Tensors};
 use crate::model::dataset::Dataset;
@@ -28,6 +29,9 @@ use crate::model::training::pool;
 /// The kind's name.
 pub const KIND: &str = "ease";
 
+/// The setting that says how many entries of each row are kept.
+pub const KEEP: &str = "keep";
+
 /// The recipe.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,6 +40,9 @@ pub struct Ease {
     pub lambda: f64,
     /// The largest catalogue it is fitted on.
     pub max_items: usize,
+    /// The entries of each row of `B` that are kept, those that weigh most; 0: all.
+    #[serde(default)]
+    pub keep: usize,
 }
 
 impl Settings for Ease {
@@ -53,7 +60,15 @@ impl Recipe for Ease {
     }
 
     fn settings(&self) -> serde_json::Value {
-        json!({ "lambda": self.lambda, "max_items": self.max_items })
+        let mut settings = json!({ "lambda": self.lambda, "max_items": self.max_items });
+        if self.keep > 0 {
+            settings[KEEP] = json!(self.keep);
+        }
+        settings
+    }
+
+    fn dense_rows(&self) -> bool {
+        true
     }
 
     fn fit(&self, data: &Dataset, _parent: Option<&Fitted>, job: &Job) -> Result<Box<dyn Recommender>, FitError> {
@@ -68,7 +83,8 @@ impl Recipe for Ease {
             return Err(FitError::Unsuited("the catalogue is empty".into()));
         }
         let weights = pool::within(job.threads, || weights(data, self.lambda as f32, job))??;
-        Ok(Box::new(EaseModel::new(items, weights)))
+        let model = EaseModel::new(items, weights);
+        Ok(if self.keep > 0 { Box::new(model.cut(self.keep)) } else { Box::new(model) })
     }
 }
 
@@ -171,6 +187,21 @@ impl EaseModel {
         Self { items, weights, telling }
     }
 
+    /// The `keep` entries of each row that weigh most, ties by item.
+    fn cut(&self, keep: usize) -> SparseModel {
+        let row = |row: &[f32]| {
+            let mut entries: Vec<(u32, f32)> = (0..).zip(row.iter().copied()).filter(|entry| entry.1 != 0.0).collect();
+            if entries.len() > keep {
+                let heaviest = |a: &(u32, f32), b: &(u32, f32)| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0));
+                entries.select_nth_unstable_by(keep, heaviest);
+                entries.truncate(keep);
+                entries.sort_unstable_by_key(|&(item, _)| item);
+            }
+            entries
+        };
+        SparseModel::new(KIND, self.weights.chunks(self.items.max(1)).map(row))
+    }
+
     fn row(&self, item: u32) -> &[f32] {
         &self.weights[item as usize * self.items..][..self.items]
     }
@@ -182,6 +213,9 @@ impl EaseModel {
 
 /// Reads back the weights.
 pub fn load(mut tensors: Tensors) -> Result<Box<dyn Recommender>, ArtifactError> {
+    if tensors.shape("starts").is_ok() {
+        return Ok(Box::new(SparseModel::load(KIND, tensors)?));
+    }
     let [rows, columns] = sizes(&tensors, "weights")?;
     if rows != columns {
         return Err(shape("weights", format!("it is {rows} by {columns}, not square")));
@@ -232,6 +266,10 @@ impl Recommender for EaseModel {
         self.knows(&directions).then(|| summands(&directions, items, weight))
     }
 
+    fn pruned(&self, keep: usize) -> Option<Box<dyn Recommender>> {
+        Some(Box::new(self.cut(keep)))
+    }
+
     fn save(&self) -> Result<Tensors, ArtifactError> {
         Ok(Tensors::default().with_f32("weights", &[self.items, self.items], self.weights.clone()))
     }
@@ -248,7 +286,7 @@ mod tests {
     fn weights_are_the_closed_form() {
         // XᵀX = [[2, 1], [1, 2]], λ = 1: P = [[3, -1], [-1, 3]] / 8, so B = [[0, 1/3], [1/3, 0]].
         let data = dataset(&[(0, 0, 1.0, 0), (0, 1, 2.0, 0), (1, 0, 1.0, 0), (2, 1, 1.0, 0), (2, 0, -1.0, 0)]);
-        let recipe = Ease { lambda: 1.0, max_items: 2 };
+        let recipe = Ease { lambda: 1.0, max_items: 2, keep: 0 };
         let mut similar = [0.0; 2];
         assert!(fitted(&recipe, &data).recommender.similar(0, &mut similar));
         assert!(similar[0] == 0.0 && (similar[1] - 1.0 / 3.0).abs() < 1e-6, "{similar:?}");
@@ -274,7 +312,7 @@ mod tests {
             }
         }
         let inverse = gram.partial_piv_lu().inverse();
-        let model = fitted(&Ease { lambda, max_items: 100 }, &data);
+        let model = fitted(&Ease { lambda, max_items: 100, keep: 0 }, &data);
         let mut row = vec![0.0; items];
         for item in 0..items {
             assert!(model.recommender.similar(item as u32, &mut row));
@@ -286,9 +324,28 @@ mod tests {
     }
 
     #[test]
+    fn a_cut_model_keeps_what_weighs_most_and_is_read_back() {
+        let rows: Vec<(u32, u32, f32, i64)> =
+            (0..300_u32).flat_map(|user| (0..6_u32).map(move |k| (user, (user * 5 + k * k) % 40, 1.0, 0))).collect();
+        let data = dataset(&rows);
+        let recipe = Ease { lambda: 2.0, max_items: 100, keep: 3 };
+        let (whole, cut) = (fitted(&Ease { keep: 0, ..recipe.clone() }, &data), fitted(&recipe, &data));
+        let loaded = load(cut.recommender.save().unwrap()).unwrap();
+        let (mut dense, mut sparse) = (vec![0.0_f32; data.items()], vec![0.0_f32; data.items()]);
+        for item in 0..data.items() as u32 {
+            assert!(whole.recommender.similar(item, &mut dense) && loaded.similar(item, &mut sparse));
+            let mut heaviest: Vec<f32> = dense.iter().map(|weight| weight.abs()).collect();
+            heaviest.sort_by(|a, b| b.total_cmp(a));
+            let kept: Vec<usize> = (0..dense.len()).filter(|&at| sparse[at] != 0.0).collect();
+            assert_eq!(kept.len(), 3);
+            assert!(kept.iter().all(|&at| sparse[at] == dense[at] && dense[at].abs() >= heaviest[2]));
+        }
+    }
+
+    #[test]
     fn a_catalogue_beyond_the_limit_is_refused() {
         let data = dataset(&[(0, 0, 1.0, 0), (0, 1, 1.0, 0)]);
-        let refused = Ease { lambda: 1.0, max_items: 1 }.fit(&data, None, &Job::quiet(1)).err().unwrap();
+        let refused = Ease { lambda: 1.0, max_items: 1, keep: 0 }.fit(&data, None, &Job::quiet(1)).err().unwrap();
         insta::assert_snapshot!(refused, @"the catalogue has 2 items and ease is fitted on 1 at most: raise training.ease_max_items, or leave ease out");
     }
 }

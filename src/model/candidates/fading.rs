@@ -10,7 +10,8 @@ use super::decayed::{DAY_MS, check_half_life};
 use crate::model::artifact::{ArtifactError, Tensors};
 use crate::model::dataset::Dataset;
 use crate::model::interactions::NO_TIME;
-use crate::model::recommender::{Acted, Fitted, Recipe, RecipeSpec, Recommender, Summand, Taste};
+use crate::model::near::Near;
+use crate::model::recommender::{Acted, Fitted, Recipe, RecipeSpec, Recommender, Scratch, Summand, Taste};
 use crate::model::top_n::Offers;
 use crate::model::training::job::{FitError, Job};
 
@@ -66,6 +67,10 @@ impl Recipe for FadingRecipe {
         settings
     }
 
+    fn dense_rows(&self) -> bool {
+        self.inner.dense_rows()
+    }
+
     fn fit(&self, data: &Dataset, parent: Option<&Fitted>, job: &Job) -> Result<Box<dyn Recommender>, FitError> {
         Ok(model(self.inner.fit(data, parent, job)?, Some(self.half_life_days)))
     }
@@ -113,8 +118,12 @@ impl Recommender for Fading {
         self.ask(taste, |taste| self.inner.score_some(taste, items, out))
     }
 
-    fn rank(&self, taste: &Taste<'_>, scores: &mut Vec<f32>, best: &mut dyn Offers) -> bool {
-        self.ask(taste, |taste| self.inner.rank(taste, scores, best))
+    fn score_near(&self, taste: &Taste<'_>, near: &mut Near) -> Option<bool> {
+        self.ask(taste, |taste| self.inner.score_near(taste, near))
+    }
+
+    fn rank(&self, taste: &Taste<'_>, scratch: &mut Scratch, best: &mut dyn Offers) -> bool {
+        self.ask(taste, |taste| self.inner.rank(taste, scratch, best))
     }
 
     fn similar(&self, item: u32, out: &mut [f32]) -> bool {
@@ -131,6 +140,10 @@ impl Recommender for Fading {
 
     fn personal(&self) -> bool {
         self.inner.personal()
+    }
+
+    fn pruned(&self, keep: usize) -> Option<Box<dyn Recommender>> {
+        Some(Box::new(Self { inner: self.inner.pruned(keep)?, half_life_ms: self.half_life_ms }))
     }
 
     fn save(&self) -> Result<Tensors, ArtifactError> {

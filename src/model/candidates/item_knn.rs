@@ -11,12 +11,12 @@ use rayon::prelude::*;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::Settings;
 use super::cooccurrence::Taken;
-use super::history::{directions, summands};
-use super::{Settings, length, shape};
+use super::sparse::SparseModel;
 use crate::model::artifact::{ArtifactError, Tensors};
 use crate::model::dataset::Dataset;
-use crate::model::recommender::{Fitted, Recipe, Recommender, Summand, Taste};
+use crate::model::recommender::{Fitted, Recipe, Recommender};
 use crate::model::training::job::{FitError, Job};
 use crate::model::training::pool;
 
@@ -72,7 +72,7 @@ impl Recipe for ItemKnn {
                 )
                 .collect::<Result<_, FitError>>()
         })??;
-        Ok(Box::new(KnnModel::from_rows(&rows)))
+        Ok(Box::new(SparseModel::new(KIND, rows)))
     }
 }
 
@@ -112,100 +112,9 @@ impl ItemKnn {
     }
 }
 
-/// Neighbours in compressed rows.
-struct KnnModel {
-    /// `starts[i]..starts[i + 1]` are the neighbours of item `i`; one longer than the items.
-    starts: Vec<u32>,
-    neighbours: Vec<u32>,
-    likeness: Vec<f32>,
-}
-
-impl KnnModel {
-    fn from_rows(rows: &[Vec<(u32, f32)>]) -> Self {
-        let mut model = Self { starts: vec![0], neighbours: Vec::new(), likeness: Vec::new() };
-        for row in rows {
-            model.neighbours.extend(row.iter().map(|&(other, _)| other));
-            model.likeness.extend(row.iter().map(|&(_, likeness)| likeness));
-            model.starts.push(u32::try_from(model.neighbours.len()).unwrap_or(u32::MAX));
-        }
-        model
-    }
-
-    /// The neighbours of `item`, ascending, and how alike they are.
-    fn slices(&self, item: u32) -> (&[u32], &[f32]) {
-        let row = self.starts[item as usize] as usize..self.starts[item as usize + 1] as usize;
-        (&self.neighbours[row.clone()], &self.likeness[row])
-    }
-
-    fn row(&self, item: u32) -> impl Iterator<Item = (usize, f32)> {
-        let (others, likeness) = self.slices(item);
-        others.iter().map(|&other| other as usize).zip(likeness.iter().copied())
-    }
-}
-
 /// Reads back the neighbours.
-pub fn load(mut tensors: Tensors) -> Result<Box<dyn Recommender>, ArtifactError> {
-    let (offsets, entries) = (length(&tensors, "starts")?, length(&tensors, "neighbours")?);
-    let starts = tensors.take_u32("starts", &[offsets])?;
-    let neighbours = tensors.take_u32("neighbours", &[entries])?;
-    let likeness = tensors.take_f32("likeness", &[entries])?;
-    let whole =
-        starts.first() == Some(&0) && starts.last().map(|&last| last as usize) == Some(entries) && starts.is_sorted();
-    if !whole {
-        return Err(shape("starts", "it does not divide the neighbours into rows".into()));
-    }
-    if neighbours.iter().any(|&other| other as usize + 1 >= offsets) {
-        return Err(shape("neighbours", "it names an item beyond the catalogue".into()));
-    }
-    Ok(Box::new(KnnModel { starts, neighbours, likeness }))
-}
-
-impl Recommender for KnnModel {
-    fn kind(&self) -> &'static str {
-        KIND
-    }
-
-    fn items(&self) -> usize {
-        self.starts.len() - 1
-    }
-
-    fn score_all(&self, taste: &Taste<'_>, out: &mut [f32]) -> bool {
-        out.fill(0.0);
-        let mut known = false;
-        for (item, pull) in directions(taste.history, self.items()) {
-            for (other, likeness) in self.row(item) {
-                out[other] += pull * likeness;
-                known |= pull > 0.0;
-            }
-        }
-        known
-    }
-
-    fn similar(&self, item: u32, out: &mut [f32]) -> bool {
-        out.fill(0.0);
-        for (other, likeness) in self.row(item) {
-            out[other] = likeness;
-        }
-        true
-    }
-
-    fn explain(&self, taste: &Taste<'_>, items: &[u32]) -> Option<Vec<Vec<Summand>>> {
-        let directions = directions(taste.history, self.items());
-        // A row stands in the order of items.
-        let weight = |item, wanted: u32| {
-            let (others, likeness) = self.slices(item);
-            others.binary_search(&wanted).map_or(0.0, |place| likeness[place])
-        };
-        let known = directions.iter().any(|&(item, sign)| sign > 0.0 && !self.slices(item).0.is_empty());
-        known.then(|| summands(&directions, items, weight))
-    }
-
-    fn save(&self) -> Result<Tensors, ArtifactError> {
-        Ok(Tensors::default()
-            .with_u32("starts", &[self.starts.len()], self.starts.clone())
-            .with_u32("neighbours", &[self.neighbours.len()], self.neighbours.clone())
-            .with_f32("likeness", &[self.likeness.len()], self.likeness.clone()))
-    }
+pub fn load(tensors: Tensors) -> Result<Box<dyn Recommender>, ArtifactError> {
+    Ok(Box::new(SparseModel::load(KIND, tensors)?))
 }
 
 #[cfg(test)]

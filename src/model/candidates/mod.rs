@@ -16,9 +16,12 @@ mod neural_cf;
 mod options;
 mod popularity;
 #[cfg(test)]
+mod rank_tests;
+#[cfg(test)]
 mod real_data;
 mod sequence;
 mod space;
+mod sparse;
 #[cfg(test)]
 pub(crate) mod tests;
 mod warm;
@@ -41,6 +44,7 @@ use neural_cf::NeuralCf;
 use popularity::{Popular, RecentPopular};
 use sequence::Sequence;
 
+pub use ease::KEEP;
 pub use options::{CandidateOptions, specs};
 pub use space::Space;
 

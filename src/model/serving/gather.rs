@@ -9,13 +9,13 @@ use super::past::PastAct;
 use super::query::{MAX_N, Query};
 use super::recommend::Recommending;
 use crate::model::ids::{ItemId, ItemIndex, UserId};
-use crate::model::recommender::Acted;
+use crate::model::recommender::{Acted, Scratch};
 use crate::model::shelves::Filter;
 
 /// What one thread makes answers with; kept, so that a request allocates nothing of the catalogue's size.
 #[derive(Default)]
 pub(super) struct Workspace {
-    pub(super) scores: Vec<f32>,
+    pub(super) scratch: Scratch,
     pub(super) likeness: Vec<f32>,
     pub(super) left_out: Marks,
     pub(super) wanted: Marks,

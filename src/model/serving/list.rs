@@ -63,15 +63,15 @@ impl Recommending {
             let keep = |item| keeps(model, &asked.filter, &work.left_out, item);
             match &given {
                 Some(items) => {
-                    zeroed(&mut work.scores, items.len());
-                    if !recommender.score_some(&taste, items, &mut work.scores) {
+                    zeroed(&mut work.scratch.scores, items.len());
+                    if !recommender.score_some(&taste, items, &mut work.scratch.scores) {
                         return Vec::new();
                     }
-                    top_n_of(items, &work.scores, wanted, order_of, keep)
+                    top_n_of(items, &work.scratch.scores, wanted, order_of, keep)
                 }
                 None => {
                     let mut best = Best::new(wanted.min(recommender.items()), order_of, keep);
-                    if !recommender.rank(&taste, &mut work.scores, &mut best) {
+                    if !recommender.rank(&taste, &mut work.scratch, &mut best) {
                         return Vec::new();
                     }
                     best.into_list()

@@ -7,6 +7,7 @@ pub mod network;
 pub mod pipeline;
 pub mod pool;
 pub mod probes;
+mod prune;
 pub mod search;
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::gate;
 use super::job::{FitError, Job};
 use super::pool;
 use super::probes::{self, Probes};
+use super::prune::prune;
 use super::search::Search;
 use crate::model::candidates;
 use crate::model::dataset::Dataset;
@@ -145,7 +146,8 @@ impl Run<'_> {
         drop(split);
         let (set, protocol) = (TestSet::new(&validation), validation.protocol);
         drop(validation);
-        let kinds = self.plan.search.run(&set, protocol, self.plan.metric, self.recipes, self.job)?;
+        let mut kinds = self.plan.search.run(&set, protocol, self.plan.metric, self.recipes, self.job)?;
+        prune(&mut kinds, &set, self.plan.metric, self.recipes, self.job)?;
         drop(set);
 
         self.step("evaluate")?;

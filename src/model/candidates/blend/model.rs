@@ -12,7 +12,9 @@ use super::weights::Case;
 use super::{Blend, KIND};
 use crate::model::artifact::{ArtifactError, TensorData, Tensors};
 use crate::model::candidates::{length, load as load_kind, read, shape, sizes};
-use crate::model::recommender::{Origin, RecipeSpec, Recommender, Summand, Taste};
+use crate::model::near::Near;
+use crate::model::recommender::{Origin, RecipeSpec, Recommender, Scratch, Summand, Taste};
+use crate::model::top_n::Offers;
 
 /// A score this share of the users' mean best one is as little as nothing.
 const LITTLE: f64 = 0.02;
@@ -60,6 +62,8 @@ pub struct BlendModel {
     weights: Vec<f32>,
     /// What the trends add to each item's score.
     lift: Vec<f32>,
+    /// The items by what the trends add, the most first.
+    by_lift: Vec<u32>,
 }
 
 impl BlendModel {
@@ -69,7 +73,26 @@ impl BlendModel {
         for (logs, &weight) in trends.logs().iter().zip(&weights[parts.len()..]) {
             lift.iter_mut().zip(logs).for_each(|(lift, log)| *lift += weight * log);
         }
-        Self { parts, links, trends, weights, lift }
+        let mut by_lift: Vec<u32> = (0..u32::try_from(lift.len()).unwrap_or(u32::MAX)).collect();
+        by_lift.sort_by(|&a, &b| lift[b as usize].total_cmp(&lift[a as usize]));
+        Self { parts, links, trends, weights, lift, by_lift }
+    }
+
+    /// Puts into `sum` the scores of the items that a part says something of; every other item's is what the trends add.
+    /// None when a part has a score for every item, else whether any part knows the user.
+    fn join_near(&self, taste: &Taste<'_>, near: &mut Near, sum: &mut Near) -> Option<bool> {
+        sum.clear(self.lift.len());
+        let mut known = false;
+        for (at, part) in self.parts.iter().enumerate() {
+            if part.score_near(taste, near)? {
+                known = true;
+                let (link, weight) = (self.links[at], self.weights[at]);
+                for (item, said) in near.scores() {
+                    sum.add(item, weight * link.apply(said), || self.lift[item as usize]);
+                }
+            }
+        }
+        Some(known)
     }
 
     /// Turns each part's scores, which `ask` writes, into what it adds to the blend's, summed in `out`; `lift` goes on
@@ -125,6 +148,34 @@ impl Recommender for BlendModel {
     /// alone.
     fn score_all(&self, taste: &Taste<'_>, out: &mut [f32]) -> bool {
         self.join(out, |item| self.lift[item], |part, said| part.score_all(taste, said))
+    }
+
+    fn rank(&self, taste: &Taste<'_>, scratch: &mut Scratch, best: &mut dyn Offers) -> bool {
+        let Scratch { scores, near, sum } = scratch;
+        match self.join_near(taste, near, sum) {
+            Some(false) => return false,
+            Some(true) => {
+                for (item, score) in sum.scores() {
+                    best.offer(item, score);
+                }
+                for &item in self.by_lift.iter().filter(|&&item| !sum.touched(item)) {
+                    let score = self.lift[item as usize];
+                    if score < best.to_reach() {
+                        break;
+                    }
+                    best.offer(item, score);
+                }
+            }
+            None => {
+                scores.clear();
+                scores.resize(self.lift.len(), 0.0);
+                if !self.score_all(taste, scores) {
+                    return false;
+                }
+                best.offer_all(scores);
+            }
+        }
+        true
     }
 
     fn score_some(&self, taste: &Taste<'_>, items: &[u32], out: &mut [f32]) -> bool {

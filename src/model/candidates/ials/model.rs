@@ -8,7 +8,7 @@ use crate::model::artifact::{ArtifactError, Tensors};
 use crate::model::candidates::history::joined;
 use crate::model::candidates::{length, shape, sizes};
 use crate::model::kernels::{Bytes, Packed, Simd, padded};
-use crate::model::recommender::{Recommender, Taste};
+use crate::model::recommender::{Recommender, Scratch, Taste};
 use crate::model::top_n::Offers;
 
 /// A user begins at 0 and is wanted at once: more steps than an iteration of the fit takes, to a thousandth of the residual.
@@ -88,7 +88,7 @@ impl Recommender for IalsModel {
         true
     }
 
-    fn rank(&self, taste: &Taste<'_>, scores: &mut Vec<f32>, best: &mut dyn Offers) -> bool {
+    fn rank(&self, taste: &Taste<'_>, scratch: &mut Scratch, best: &mut dyn Offers) -> bool {
         let Some(user) = self.user(taste) else { return false };
         match &self.packed {
             Some(packed) => {
@@ -99,10 +99,10 @@ impl Recommender for IalsModel {
                 });
             }
             None => {
-                scores.clear();
-                scores.resize(self.items.rows(), 0.0);
-                self.items.dots(&user, scores);
-                best.offer_all(scores);
+                scratch.scores.clear();
+                scratch.scores.resize(self.items.rows(), 0.0);
+                self.items.dots(&user, &mut scratch.scores);
+                best.offer_all(&scratch.scores);
             }
         }
         true
