@@ -2,7 +2,8 @@
 --
 --   wrk -t 2 -c 16 -d 10 --latency -s bench/score.lua http://127.0.0.1:PORT -- PATH [USERS [ITEMS]]
 --
--- PATH is /v1/score of the service or /score of bench/peers/serving_fastapi.py. The last line counts what was not answered.
+-- PATH is /v1/score of the service or /score of bench/peers/serving_fastapi.py. The last line counts what was not
+-- answered.
 
 local questions, at = {}, 0
 local threads = {}

@@ -161,8 +161,8 @@ def main():
         (folder / "sizes").write_text(json.dumps({"users": args.users, "items": args.items}))
         os.environ[FOLDER] = place
         config = uvicorn.Config(
-            f"{Path(__file__).stem}:application", factory=True, workers=args.workers, loop="uvloop", http="httptools", access_log=False,
-            log_level="warning",
+            f"{Path(__file__).stem}:application", factory=True, workers=args.workers,
+            loop="uvloop", http="httptools", access_log=False, log_level="warning",
         )  # fmt: skip
         threading.Thread(target=announce, args=(folder, args.workers, bound.getsockname()[1]), daemon=True).start()
         # uvicorn raises the signal anew once it has stopped: the folder is to go then.
