@@ -41,7 +41,7 @@ pub async fn put(
 
 /// `DELETE /v1/items/{id}`.
 #[utoipa::path(delete, path = "/v1/items/{id}", tag = "items", params(("id" = String, Path, description = "The item")),
-    responses((status = 200, description = "It is in no list from the next request on, until it is put again"), Refused))]
+    responses((status = 200, description = "It is in no list from the next request on, until it is put again", body = Object, example = json!({"id": "7", "deleted": true})), Refused))]
 pub async fn delete(service: web::Data<Service>, id: web::Path<String>) -> Result<HttpResponse, ApiError> {
     let item: ItemId = params::id("id", &id)?;
     let (_, entry) = known(&service, &item)?;
