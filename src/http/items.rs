@@ -7,7 +7,7 @@ use super::body::JsonBytes;
 use super::errors::{ApiError, Kind};
 use super::item_body::{self, ItemPut, ItemView};
 use super::lists::{self, Listed};
-use super::openapi::Refused;
+use super::openapi::{Refused, RefusedBody};
 use super::params::{self, Params};
 use super::service::Service;
 use crate::actors::messages::ItemChange;
@@ -26,7 +26,7 @@ pub async fn get(service: web::Data<Service>, id: web::Path<String>) -> Result<H
 /// `PUT /v1/items/{id}`.
 #[utoipa::path(put, path = "/v1/items/{id}", tag = "items", params(("id" = String, Path, description = "The item")),
     request_body = ItemPut,
-    responses((status = 200, description = "Its data from the next request on", body = ItemView), Refused))]
+    responses((status = 200, description = "Its data from the next request on", body = ItemView), Refused, RefusedBody))]
 pub async fn put(
     service: web::Data<Service>,
     id: web::Path<String>,

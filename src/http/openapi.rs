@@ -8,7 +8,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr};
 use utoipa::{IntoResponses, Modify, OpenApi as _};
 
-use super::errors::{PROBLEM_JSON, Problem};
+use super::errors::{Kind, PROBLEM_JSON, Problem};
 use super::{
     dead_letters, docs, events, health, items, lists, live, metrics, recommend, recommend_bulk, runs, schedule, score,
     state, tf_serving, users, versions,
@@ -79,18 +79,44 @@ pub struct EventPut {
     recommendation_id: Option<String>,
 }
 
-/// Every status that means an error: a problem document.
+/// How a route that needs a key may refuse a request.
 pub struct Refused;
 
 impl IntoResponses for Refused {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let problem = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
-        let response = ResponseBuilder::new()
-            .description("A problem document; `field` names what was wrong where it was a field or parameter")
-            .content(PROBLEM_JSON, problem)
-            .build();
-        BTreeMap::from([("default".to_owned(), response.into())])
+        let mut all = RefusedOpen::responses();
+        all.extend(problems(&[Kind::Invalid, Kind::Unauthorized, Kind::Forbidden, Kind::NotFound, Kind::Unavailable]));
+        all
     }
+}
+
+/// How a route that reads a body may refuse it, beside [`Refused`].
+pub struct RefusedBody;
+
+impl IntoResponses for RefusedBody {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[Kind::Timeout, Kind::TooLarge, Kind::Unsupported])
+    }
+}
+
+/// How any route may refuse a request, also one that is open to anybody.
+pub struct RefusedOpen;
+
+impl IntoResponses for RefusedOpen {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[Kind::UrlTooLong, Kind::HeadersTooLarge, Kind::Internal])
+    }
+}
+
+/// A problem document for each status. No catch-all: a status that is not listed is one that nobody expects.
+fn problems(kinds: &[Kind]) -> BTreeMap<String, RefOr<Response>> {
+    let of_kind = |kind: &Kind| {
+        let (status, _, title) = kind.parts();
+        let problem = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
+        let response = ResponseBuilder::new().description(title).content(PROBLEM_JSON, problem).build();
+        (status.as_str().to_owned(), RefOr::T(response))
+    };
+    kinds.iter().map(of_kind).collect()
 }
 
 struct Keys;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::body::JsonBytes;
 use super::errors::{ApiError, Kind};
-use super::openapi::Refused;
+use super::openapi::{Refused, RefusedBody};
 use super::params;
 use super::recommend::named;
 use super::service::Service;
@@ -64,7 +64,7 @@ pub async fn metadata_of_version(
 /// `POST /v1/models/{name}:predict`.
 #[utoipa::path(post, path = "/v1/models/{name}:predict", tag = "tensorflow serving", params(("name" = String, Path, description = "`recommender`")),
     request_body(content = Object, description = "`inputs` (columns) or `instances` (rows) with `products` and `users`"),
-    responses((status = 200, description = "`outputs`, or `predictions` for rows", body = Object), Refused))]
+    responses((status = 200, description = "`outputs`, or `predictions` for rows", body = Object), Refused, RefusedBody))]
 pub async fn predict(
     service: web::Data<Service>,
     name: web::Path<String>,
@@ -78,7 +78,7 @@ pub async fn predict(
 #[utoipa::path(post, path = "/v1/models/{name}/versions/{version}:predict", tag = "tensorflow serving",
     params(("name" = String, Path, description = "`recommender`"), ("version" = u64, Path, description = "The version's number")),
     request_body(content = Object, description = "`inputs` (columns) or `instances` (rows) with `products` and `users`"),
-    responses((status = 200, description = "`outputs`, or `predictions` for rows", body = Object), Refused))]
+    responses((status = 200, description = "`outputs`, or `predictions` for rows", body = Object), Refused, RefusedBody))]
 pub async fn predict_by_version(
     service: web::Data<Service>,
     path: web::Path<(String, String)>,
