@@ -99,6 +99,15 @@ impl IntoResponses for RefusedBody {
     }
 }
 
+/// How a route that asks a version other than the live one may refuse, beside [`Refused`]: the version is damaged.
+pub struct RefusedVersion;
+
+impl IntoResponses for RefusedVersion {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[Kind::Conflict])
+    }
+}
+
 /// How any route may refuse a request, also one that is open to anybody.
 pub struct RefusedOpen;
 
