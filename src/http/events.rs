@@ -16,8 +16,8 @@ use crate::model::wire::event::event_from_json;
 
 /// `POST /v1/events`.
 #[utoipa::path(post, path = "/v1/events", tag = "events",
-    request_body(description = "One event, an array of events, or NDJSON of up to `server.ndjson_limit` bytes",
-        content((EventPut = "application/json"), (String = "application/x-ndjson"))),
+    request_body(description = "One event, an array of events, or an event a line in NDJSON of up to `server.ndjson_limit` bytes",
+        content((EventPut = "application/json"), (EventPut = "application/x-ndjson"))),
     responses((status = 200, description = "All that is accepted is durable, and counts from the next request on", body = Report), Refused, RefusedBody))]
 pub async fn post(
     service: web::Data<Service>,

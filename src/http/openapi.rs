@@ -14,27 +14,35 @@ use super::{
     state, tf_serving, users, versions,
 };
 
+/// An id in a list, or a category: a text of 1 to 256 bytes. An id may also be an integer, which means its decimal form.
+#[derive(utoipa::ToSchema)]
+#[schema(min_length = 1, max_length = 256)]
+#[expect(dead_code, reason = "describes a text that the wire reads")]
+pub struct Text(String);
+
 /// The body of `POST /recommend`, for the documentation.
 #[derive(utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes a body that the wire reads field by field")]
 pub struct RecommendPut {
     /// For whom; a text of 1 to 256 bytes or an integer.
+    #[schema(min_length = 1, max_length = 256)]
     user: Option<String>,
     /// A session or cart, oldest first.
     #[schema(max_items = 10_000)]
-    items: Option<Vec<String>>,
+    items: Option<Vec<Text>>,
     /// How many; 10 where absent.
     #[schema(minimum = 1, maximum = 1000)]
     n: Option<usize>,
     /// Ranks only these.
     #[schema(max_items = 10_000)]
-    candidates: Option<Vec<String>>,
+    candidates: Option<Vec<Text>>,
     /// Leaves these out.
     #[schema(max_items = 10_000)]
-    exclude: Option<Vec<String>>,
+    exclude: Option<Vec<Text>>,
     /// Keeps only items of at least one of these.
     #[schema(max_items = 10_000)]
-    categories: Option<Vec<String>>,
+    categories: Option<Vec<Text>>,
     /// 0 (relevance alone) to 1.
     #[schema(minimum = 0, maximum = 1)]
     diversity: Option<f32>,
@@ -48,34 +56,42 @@ pub struct RecommendPut {
 
 /// The body of `POST /v1/score`, for the documentation.
 #[derive(utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes a body that the wire reads field by field")]
 pub struct ScorePut {
     /// For whom; a text of 1 to 256 bytes or an integer.
+    #[schema(min_length = 1, max_length = 256)]
     user: Option<String>,
     /// The products.
     #[schema(min_items = 1, max_items = 10_000)]
-    products: Vec<String>,
+    products: Vec<Text>,
 }
 
 /// One event, for the documentation.
 #[derive(utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes a body that the wire reads field by field")]
 pub struct EventPut {
     /// Who acted; a text of 1 to 256 bytes or an integer.
+    #[schema(min_length = 1, max_length = 256)]
     user: String,
     /// On what; a text of 1 to 256 bytes or an integer.
+    #[schema(min_length = 1, max_length = 256)]
     item: String,
     /// What was done.
-    #[schema(default = "purchase")]
+    #[schema(default = "purchase", min_length = 1, max_length = 256)]
     r#type: Option<String>,
     /// How much of it.
     #[schema(default = 1.0)]
     value: Option<f64>,
     /// When: RFC 3339, or seconds (below 10^11) or milliseconds of the epoch; absent: its arrival.
+    #[schema(format = DateTime)]
     timestamp: Option<String>,
     /// By which a second sending is known.
+    #[schema(min_length = 1, max_length = 256)]
     id: Option<String>,
     /// The recommendation that led to it.
+    #[schema(min_length = 1, max_length = 256)]
     recommendation_id: Option<String>,
 }
 
