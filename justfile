@@ -104,6 +104,16 @@ check-metrics *files: bench-tools
     cargo test --no-run --test commands
     "${OUZEL_TOOLS:-.tools}/bench/bin/python" bench/metrics.py "${CARGO_TARGET_DIR:-target}/debug/ouzel" {{ files }}
 
+# Calls every route as the OpenAPI document says, and judges each answer by it; `examples` are those drawn a route.
+api examples="15":
+    cargo build --release
+    OUZEL_API_EXAMPLES={{ examples }} scripts/schemathesis
+
+# The same with many more examples, and another seed each day.
+api-long:
+    cargo build --release
+    OUZEL_API_EXAMPLES=1000 OUZEL_API_SEED="$(date -u +%Y%m%d)" scripts/schemathesis
+
 # The shell scripts.
 shell:
     shellcheck .ci/run scripts/*

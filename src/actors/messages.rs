@@ -89,8 +89,7 @@ pub struct ScheduleState {
     pub every_events: u64,
     /// Starts none while true.
     pub paused: bool,
-    /// When the next run starts by time, milliseconds of the epoch.
-    #[serde(skip_deserializing)]
+    /// When the next run starts by time, milliseconds of the epoch. What is given here is not kept.
     pub next_ms: Option<i64>,
 }
 

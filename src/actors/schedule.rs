@@ -150,6 +150,15 @@ mod tests {
     }
 
     #[test]
+    fn what_was_set_is_taken_up_again_from_its_note() {
+        let wanted = ScheduleState { interval_seconds: 60, every_events: 9, paused: true, ..ScheduleState::default() };
+        let note = timetable(ScheduleState::default()).set(wanted.clone(), 0).unwrap();
+        let mut anew = timetable(ScheduleState::default());
+        anew.restore(note, 0);
+        assert_eq!(anew.state(0), wanted);
+    }
+
+    #[test]
     fn enough_new_events_start_a_run() {
         let mut times = timetable(ScheduleState { every_events: 100, ..ScheduleState::default() });
         times.began(0, 50);

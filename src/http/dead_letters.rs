@@ -22,7 +22,7 @@ pub struct DeadLettersView {
 
 /// `GET /v1/dead-letters`.
 #[utoipa::path(get, path = "/v1/dead-letters", tag = "service", params(("limit" = Option<usize>, Query, minimum = 1, maximum = 100_000, description = "How many; 100 where absent")),
-    responses((status = 200, description = "The latest, newest first; none without Kafka", body = DeadLettersView), Refused))]
+    responses((status = 200, description = "The latest, newest first; none without Kafka", body = DeadLettersView), (status = 409, description = "Kafka refuses it", body = super::errors::Problem, content_type = "application/problem+json"), Refused))]
 pub async fn list(service: web::Data<Service>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let limit = Params::read(request.query_string(), &["limit"])?.number("limit", MAX_LIMIT)?;
     let dead_letters = match &service.parts.dead_letters {
@@ -36,7 +36,7 @@ pub async fn list(service: web::Data<Service>, request: HttpRequest) -> Result<H
 #[utoipa::path(post, path = "/v1/dead-letters/replay", tag = "service", params(
         ("topic" = Option<String>, Query, description = "Only records that came from this topic"),
         ("limit" = Option<usize>, Query, minimum = 1, maximum = 100_000, description = "At most as many; all where absent")),
-    responses((status = 200, description = "How many were sent to the topic they came from", body = Replayed), Refused))]
+    responses((status = 200, description = "How many were sent to the topic they came from", body = Replayed), (status = 409, description = "Kafka refuses it", body = super::errors::Problem, content_type = "application/problem+json"), Refused))]
 pub async fn replay(service: web::Data<Service>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let params = Params::read(request.query_string(), &["topic", "limit"])?;
     let (topic, limit) = (params.one("topic")?.map(str::to_owned), params.number("limit", MAX_LIMIT)?);

@@ -7,7 +7,7 @@ use actix_web::http::header;
 use serde_json::Value;
 
 use super::errors::{ApiError, Kind};
-use super::openapi::{Refused, document};
+use super::openapi::{Refused, RefusedOpen, document};
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;\
     color-scheme:light dark}code,pre{font-family:ui-monospace,monospace}h3{margin:2rem 0 .2rem}\
@@ -36,7 +36,7 @@ pub async fn page() -> Result<HttpResponse, ApiError> {
 
 /// `GET /`.
 #[utoipa::path(get, path = "/", tag = "service",
-    responses((status = 200, description = "The main routes", body = Object)))]
+    responses((status = 200, description = "The main routes", body = Object), RefusedOpen))]
 pub async fn index() -> HttpResponse {
     HttpResponse::Ok().json(serde_json::json!({
         "name": "ouzel",
@@ -98,12 +98,18 @@ fn operation_rows(out: &mut String, operation: &Value) -> std::fmt::Result {
         let types = types.into_iter().map(|t| escape(t)).collect::<Vec<_>>().join(", ");
         write!(out, "<tr><th>body <code>{types}</code></th><td>{}</td></tr>", said(body.get("description")))?;
     }
-    for (status, response) in operation.get("responses").and_then(Value::as_object).into_iter().flatten() {
-        let status = if status == "default" { "errors" } else { status };
+    let responses = operation.get("responses").and_then(Value::as_object).into_iter().flatten();
+    for (status, response) in responses.filter(|(_, response)| !is_general(response)) {
         write!(out, "<tr><th>{}</th><td>{}</td></tr>", escape(status), said(response.get("description")))?;
     }
     out.push_str("</table>");
     Ok(())
+}
+
+/// Whether a response says no more than the table of problems does.
+fn is_general(response: &Value) -> bool {
+    let description = response.get("description").and_then(Value::as_str);
+    Kind::ALL.iter().any(|kind| description == Some(kind.parts().2))
 }
 
 fn said(value: Option<&Value>) -> String {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::body::{self, Form};
 use super::errors::{ApiError, Kind};
 use super::intake::{Intake, Report};
-use super::openapi::{EventPut, Refused};
+use super::openapi::{EventPut, Refused, RefusedBody};
 use super::service::Service;
 use crate::actors::errors::IngestError;
 use crate::actors::messages::{Applied, EventBatch};
@@ -16,9 +16,9 @@ use crate::model::wire::event::event_from_json;
 
 /// `POST /v1/events`.
 #[utoipa::path(post, path = "/v1/events", tag = "events",
-    request_body(description = "One event, an array of events, or NDJSON of up to `server.ndjson_limit` bytes",
-        content((EventPut = "application/json"), (String = "application/x-ndjson"))),
-    responses((status = 200, description = "All that is accepted is durable, and counts from the next request on", body = Report), Refused))]
+    request_body(description = "One event, an array of events, or an event a line in NDJSON of up to `server.ndjson_limit` bytes",
+        content((EventPut = "application/json"), (EventPut = "application/x-ndjson"))),
+    responses((status = 200, description = "All that is accepted is durable, and counts from the next request on", body = Report), Refused, RefusedBody))]
 pub async fn post(
     service: web::Data<Service>,
     request: HttpRequest,

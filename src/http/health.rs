@@ -4,6 +4,7 @@ use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
 use super::errors::{ApiError, Kind};
+use super::openapi::RefusedOpen;
 use super::service::Service;
 
 /// Whether it can answer.
@@ -17,7 +18,7 @@ pub struct ReadyView {
 
 /// `GET /health/live`.
 #[utoipa::path(get, path = "/health/live", tag = "service",
-    responses((status = 200, description = "The process answers", body = Object, example = json!({"live": true}))))]
+    responses((status = 200, description = "The process answers", body = Object, example = json!({"live": true})), RefusedOpen))]
 pub async fn live() -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body("{\"live\":true}")
 }
@@ -25,7 +26,7 @@ pub async fn live() -> HttpResponse {
 /// `GET /health/ready`.
 #[utoipa::path(get, path = "/health/ready", tag = "service",
     responses((status = 200, description = "Questions are answered", body = ReadyView),
-              (status = 503, description = "Not yet, or not any more", body = super::errors::Problem, content_type = "application/problem+json")))]
+              (status = 503, description = "Not yet, or not any more", body = super::errors::Problem, content_type = "application/problem+json"), RefusedOpen))]
 pub async fn ready(service: web::Data<Service>) -> HttpResponse {
     let report = service.parts.readiness.report();
     match report.blocked {

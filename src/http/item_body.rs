@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::errors::{ApiError, Kind};
+use super::openapi::Text;
 use super::times;
 use crate::model::catalogue::Entry;
 use crate::model::event::MAX_LABEL_BYTES;
@@ -36,17 +37,20 @@ pub struct ItemView {
 
 /// What `PUT /v1/items/{id}` takes, for the documentation; [`read`] reads it.
 #[derive(utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes the body; it is read field by field so that each error names its field")]
 pub struct ItemPut {
     /// The categories that `category=` filters by; at most 100.
-    #[schema(default = json!([]))]
-    categories: Option<Vec<String>>,
+    #[schema(default = json!([]), max_items = 100)]
+    categories: Option<Vec<Text>>,
     /// Never recommended while true.
     #[schema(default = false)]
     hidden: Option<bool>,
     /// Not recommended before this time: RFC 3339, or seconds or milliseconds of the epoch.
+    #[schema(format = DateTime)]
     available_from: Option<String>,
     /// Not recommended from this time on.
+    #[schema(format = DateTime)]
     available_until: Option<String>,
     /// Anything else, given back as it was set.
     attributes: Option<Value>,

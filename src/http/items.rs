@@ -7,7 +7,7 @@ use super::body::JsonBytes;
 use super::errors::{ApiError, Kind};
 use super::item_body::{self, ItemPut, ItemView};
 use super::lists::{self, Listed};
-use super::openapi::Refused;
+use super::openapi::{Refused, RefusedBody};
 use super::params::{self, Params};
 use super::service::Service;
 use crate::actors::messages::ItemChange;
@@ -26,7 +26,7 @@ pub async fn get(service: web::Data<Service>, id: web::Path<String>) -> Result<H
 /// `PUT /v1/items/{id}`.
 #[utoipa::path(put, path = "/v1/items/{id}", tag = "items", params(("id" = String, Path, description = "The item")),
     request_body = ItemPut,
-    responses((status = 200, description = "Its data from the next request on", body = ItemView), Refused))]
+    responses((status = 200, description = "Its data from the next request on", body = ItemView), Refused, RefusedBody))]
 pub async fn put(
     service: web::Data<Service>,
     id: web::Path<String>,
@@ -41,7 +41,7 @@ pub async fn put(
 
 /// `DELETE /v1/items/{id}`.
 #[utoipa::path(delete, path = "/v1/items/{id}", tag = "items", params(("id" = String, Path, description = "The item")),
-    responses((status = 200, description = "It is in no list from the next request on, until it is put again"), Refused))]
+    responses((status = 200, description = "It is in no list from the next request on, until it is put again", body = Object, example = json!({"id": "7", "deleted": true})), Refused))]
 pub async fn delete(service: web::Data<Service>, id: web::Path<String>) -> Result<HttpResponse, ApiError> {
     let item: ItemId = params::id("id", &id)?;
     let (_, entry) = known(&service, &item)?;

@@ -23,7 +23,7 @@ const GLANCE: Duration = Duration::from_millis(50);
 
 /// `GET /v1/live`.
 #[utoipa::path(get, path = "/v1/live", tag = "service",
-    responses((status = 200, description = "Events named `state` with the body of `/state`, once a second and at each swap", body = String, content_type = "text/event-stream"), Refused))]
+    responses((status = 200, description = "Events named `state` with the body of `/state`, once a second and at each swap", content_type = "text/event-stream"), Refused))]
 pub async fn get(service: web::Data<Service>) -> Result<HttpResponse, ApiError> {
     let permit = service.streams.admit()?;
     Ok(sse::response(states(service.into_inner(), permit)))

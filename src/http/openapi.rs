@@ -8,33 +8,41 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr};
 use utoipa::{IntoResponses, Modify, OpenApi as _};
 
-use super::errors::{PROBLEM_JSON, Problem};
+use super::errors::{Kind, PROBLEM_JSON, Problem};
 use super::{
     dead_letters, docs, events, health, items, lists, live, metrics, recommend, recommend_bulk, runs, schedule, score,
     state, tf_serving, users, versions,
 };
 
+/// An id in a list, or a category: a text of 1 to 256 bytes. An id may also be an integer, which means its decimal form.
+#[derive(utoipa::ToSchema)]
+#[schema(min_length = 1, max_length = 256)]
+#[expect(dead_code, reason = "describes a text that the wire reads")]
+pub struct Text(String);
+
 /// The body of `POST /recommend`, for the documentation.
 #[derive(utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes a body that the wire reads field by field")]
 pub struct RecommendPut {
     /// For whom; a text of 1 to 256 bytes or an integer.
+    #[schema(min_length = 1, max_length = 256)]
     user: Option<String>,
     /// A session or cart, oldest first.
     #[schema(max_items = 10_000)]
-    items: Option<Vec<String>>,
+    items: Option<Vec<Text>>,
     /// How many; 10 where absent.
     #[schema(minimum = 1, maximum = 1000)]
     n: Option<usize>,
     /// Ranks only these.
     #[schema(max_items = 10_000)]
-    candidates: Option<Vec<String>>,
+    candidates: Option<Vec<Text>>,
     /// Leaves these out.
     #[schema(max_items = 10_000)]
-    exclude: Option<Vec<String>>,
+    exclude: Option<Vec<Text>>,
     /// Keeps only items of at least one of these.
     #[schema(max_items = 10_000)]
-    categories: Option<Vec<String>>,
+    categories: Option<Vec<Text>>,
     /// 0 (relevance alone) to 1.
     #[schema(minimum = 0, maximum = 1)]
     diversity: Option<f32>,
@@ -48,49 +56,92 @@ pub struct RecommendPut {
 
 /// The body of `POST /v1/score`, for the documentation.
 #[derive(utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes a body that the wire reads field by field")]
 pub struct ScorePut {
     /// For whom; a text of 1 to 256 bytes or an integer.
+    #[schema(min_length = 1, max_length = 256)]
     user: Option<String>,
     /// The products.
     #[schema(min_items = 1, max_items = 10_000)]
-    products: Vec<String>,
+    products: Vec<Text>,
 }
 
 /// One event, for the documentation.
 #[derive(utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes a body that the wire reads field by field")]
 pub struct EventPut {
     /// Who acted; a text of 1 to 256 bytes or an integer.
+    #[schema(min_length = 1, max_length = 256)]
     user: String,
     /// On what; a text of 1 to 256 bytes or an integer.
+    #[schema(min_length = 1, max_length = 256)]
     item: String,
     /// What was done.
-    #[schema(default = "purchase")]
+    #[schema(default = "purchase", min_length = 1, max_length = 256)]
     r#type: Option<String>,
     /// How much of it.
     #[schema(default = 1.0)]
     value: Option<f64>,
     /// When: RFC 3339, or seconds (below 10^11) or milliseconds of the epoch; absent: its arrival.
+    #[schema(format = DateTime)]
     timestamp: Option<String>,
     /// By which a second sending is known.
+    #[schema(min_length = 1, max_length = 256)]
     id: Option<String>,
     /// The recommendation that led to it.
+    #[schema(min_length = 1, max_length = 256)]
     recommendation_id: Option<String>,
 }
 
-/// Every status that means an error: a problem document.
+/// How a route that needs a key may refuse a request.
 pub struct Refused;
 
 impl IntoResponses for Refused {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let problem = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
-        let response = ResponseBuilder::new()
-            .description("A problem document; `field` names what was wrong where it was a field or parameter")
-            .content(PROBLEM_JSON, problem)
-            .build();
-        BTreeMap::from([("default".to_owned(), response.into())])
+        let mut all = RefusedOpen::responses();
+        all.extend(problems(&[Kind::Invalid, Kind::Unauthorized, Kind::Forbidden, Kind::NotFound, Kind::Unavailable]));
+        all
     }
+}
+
+/// How a route that reads a body may refuse it, beside [`Refused`].
+pub struct RefusedBody;
+
+impl IntoResponses for RefusedBody {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[Kind::Timeout, Kind::TooLarge, Kind::Unsupported])
+    }
+}
+
+/// How a route that asks a version other than the live one may refuse, beside [`Refused`]: the version is damaged.
+pub struct RefusedVersion;
+
+impl IntoResponses for RefusedVersion {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[Kind::Conflict])
+    }
+}
+
+/// How any route may refuse a request, also one that is open to anybody.
+pub struct RefusedOpen;
+
+impl IntoResponses for RefusedOpen {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[Kind::UrlTooLong, Kind::HeadersTooLarge, Kind::Internal])
+    }
+}
+
+/// A problem document for each status. No catch-all: a status that is not listed is one that nobody expects.
+fn problems(kinds: &[Kind]) -> BTreeMap<String, RefOr<Response>> {
+    let of_kind = |kind: &Kind| {
+        let (status, _, title) = kind.parts();
+        let problem = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
+        let response = ResponseBuilder::new().description(title).content(PROBLEM_JSON, problem).build();
+        (status.as_str().to_owned(), RefOr::T(response))
+    };
+    kinds.iter().map(of_kind).collect()
 }
 
 struct Keys;

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::body::JsonBytes;
 use super::errors::{ApiError, Kind};
-use super::openapi::{RecommendPut, Refused};
+use super::openapi::{RecommendPut, Refused, RefusedBody, RefusedVersion};
 use super::params::{self, Params};
 use super::service::Service;
 use crate::model::ids::{UserId, Version};
@@ -37,7 +37,7 @@ enum Answering {
         ("explain" = Option<bool>, Query, description = "Says why each item is there"),
         ("version" = Option<u64>, Query, description = "Asks this version instead of the live one"),
         ("next" = Option<String>, Query, description = "The `next` of the page before")),
-    responses((status = 200, description = "The list", body = RecommendationBody), Refused))]
+    responses((status = 200, description = "The list", body = RecommendationBody), Refused, RefusedVersion))]
 pub async fn get(service: web::Data<Service>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let known: Vec<&str> = std::iter::once("user").chain(KNOWN).collect();
     let params = Params::read(request.query_string(), &known)?;
@@ -55,7 +55,7 @@ pub async fn get(service: web::Data<Service>, request: HttpRequest) -> Result<Ht
         ("explain" = Option<bool>, Query, description = "Says why each item is there"),
         ("version" = Option<u64>, Query, description = "Asks this version instead of the live one"),
         ("next" = Option<String>, Query, description = "The `next` of the page before")),
-    responses((status = 200, description = "The list", body = RecommendationBody), Refused))]
+    responses((status = 200, description = "The list", body = RecommendationBody), Refused, RefusedVersion))]
 pub async fn get_for_user(
     service: web::Data<Service>,
     request: HttpRequest,
@@ -68,7 +68,7 @@ pub async fn get_for_user(
 /// `POST /recommend`.
 #[utoipa::path(post, path = "/recommend", tag = "recommend", request_body = RecommendPut, params(
         ("version" = Option<u64>, Query, description = "Asks this version instead of the live one")),
-    responses((status = 200, description = "The list", body = RecommendationBody), Refused))]
+    responses((status = 200, description = "The list", body = RecommendationBody), Refused, RefusedBody, RefusedVersion))]
 pub async fn post(
     service: web::Data<Service>,
     request: HttpRequest,
@@ -81,7 +81,7 @@ pub async fn post(
 /// `POST /v1/recommend`.
 #[utoipa::path(post, path = "/v1/recommend", tag = "recommend", request_body = RecommendPut, params(
         ("version" = Option<u64>, Query, description = "Asks this version instead of the live one")),
-    responses((status = 200, description = "The list", body = RecommendationBody), Refused))]
+    responses((status = 200, description = "The list", body = RecommendationBody), Refused, RefusedBody, RefusedVersion))]
 pub async fn post_v1(
     service: web::Data<Service>,
     request: HttpRequest,

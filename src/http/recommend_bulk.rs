@@ -10,7 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::body::{self, Form};
 use super::errors::{ApiError, Kind};
-use super::openapi::{RecommendPut, Refused};
+use super::openapi::{RecommendPut, Refused, RefusedBody};
 use super::params::Params;
 use super::recommend::ask_live;
 use super::service::Service;
@@ -29,12 +29,28 @@ enum Questions {
     Users { users: std::vec::IntoIter<UserId>, n: usize, index: usize },
 }
 
+/// One line of the answer, for the documentation.
+#[derive(utoipa::ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes a line that is written as one of two bodies")]
+pub enum BulkLine {
+    /// The list.
+    List(Box<RecommendationBody>),
+    /// What was wrong with the question.
+    Bad {
+        /// The question's place, from 0.
+        index: usize,
+        /// Why it has no list.
+        error: String,
+    },
+}
+
 /// `POST /v1/recommend/bulk`.
 #[utoipa::path(post, path = "/v1/recommend/bulk", tag = "recommend",
     request_body(content = RecommendPut, content_type = "application/x-ndjson", description = "Bodies of `POST /v1/recommend`, one a line; none with `all=true`"),
     params(("all" = Option<bool>, Query, description = "Lists for every user with a history instead of a body"),
            ("n" = Option<usize>, Query, minimum = 1, maximum = 1000, description = "How many each, with `all=true`")),
-    responses((status = 200, description = "A list a line in the order asked; `{\"index\",\"error\"}` for a bad line", body = RecommendationBody, content_type = "application/x-ndjson"), Refused))]
+    responses((status = 200, description = "A list a line in the order asked; `{\"index\",\"error\"}` for a bad line", body = BulkLine, content_type = "application/x-ndjson"), Refused, RefusedBody))]
 pub async fn post(
     service: web::Data<Service>,
     request: HttpRequest,

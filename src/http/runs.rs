@@ -102,7 +102,7 @@ pub async fn cancel(service: web::Data<Service>, id: web::Path<String>) -> Resul
 
 /// `GET /v1/runs/{id}/events`.
 #[utoipa::path(get, path = "/v1/runs/{id}/events", tag = "runs", params(("id" = String, Path, description = "The run")),
-    responses((status = 200, description = "Events named `run` with the run's record, until it is over", body = String, content_type = "text/event-stream"), Refused))]
+    responses((status = 200, description = "Events named `run` with the run's record, until it is over", content_type = "text/event-stream"), Refused))]
 pub async fn events(service: web::Data<Service>, id: web::Path<String>) -> Result<HttpResponse, ApiError> {
     let permit = service.streams.admit()?;
     let trainer = service.parts.trainer.clone();

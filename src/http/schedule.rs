@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::body::JsonBytes;
 use super::errors::{ApiError, Kind};
-use super::openapi::Refused;
+use super::openapi::{Refused, RefusedBody};
 use super::service::Service;
 use crate::actors::messages::ScheduleState;
 
@@ -21,7 +21,7 @@ pub async fn get(service: web::Data<Service>) -> Result<HttpResponse, ApiError> 
 
 /// `PUT /v1/schedule`.
 #[utoipa::path(put, path = "/v1/schedule", tag = "runs", request_body(content = ScheduleState, description = "What is absent stays as it is, so that `{\"paused\":true}` pauses; `next_ms` is not read"),
-    responses((status = 200, description = "The schedule from now on", body = ScheduleState), Refused))]
+    responses((status = 200, description = "The schedule from now on", body = ScheduleState), Refused, RefusedBody))]
 pub async fn put(service: web::Data<Service>, body: JsonBytes) -> Result<HttpResponse, ApiError> {
     let fields = read(&body.0)?;
     let wanted = laid_over(&service.parts.trainer.schedule().await?, fields)?;

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::body::JsonBytes;
 use super::errors::ApiError;
-use super::openapi::{Refused, ScorePut};
+use super::openapi::{Refused, RefusedBody, ScorePut};
 use super::params::Params;
 use super::service::Service;
 use crate::model::wire::question::score_from_json;
@@ -14,7 +14,7 @@ use crate::model::wire::reply::ScoreBody;
 
 /// `POST /v1/score`.
 #[utoipa::path(post, path = "/v1/score", tag = "recommend", request_body = ScorePut,
-    responses((status = 200, description = "The scores, in the order asked", body = ScoreBody), Refused))]
+    responses((status = 200, description = "The scores, in the order asked", body = ScoreBody), Refused, RefusedBody))]
 pub async fn post(
     service: web::Data<Service>,
     request: HttpRequest,

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::body::JsonBytes;
 use super::errors::{ApiError, Kind};
-use super::openapi::Refused;
+use super::openapi::{Refused, RefusedBody, RefusedVersion};
 use super::params;
 use super::recommend::named;
 use super::service::Service;
@@ -32,7 +32,7 @@ pub async fn status(service: web::Data<Service>, name: web::Path<String>) -> Res
 /// `GET /v1/models/{name}/versions/{version}`.
 #[utoipa::path(get, path = "/v1/models/{name}/versions/{version}", tag = "tensorflow serving",
     params(("name" = String, Path, description = "`recommender`"), ("version" = u64, Path, description = "The version's number")),
-    responses((status = 200, description = "The version's state", body = Object), Refused))]
+    responses((status = 200, description = "The version's state", body = Object), Refused, RefusedVersion))]
 pub async fn status_of_version(
     service: web::Data<Service>,
     path: web::Path<(String, String)>,
@@ -52,7 +52,7 @@ pub async fn metadata(service: web::Data<Service>, name: web::Path<String>) -> R
 /// `GET /v1/models/{name}/versions/{version}/metadata`.
 #[utoipa::path(get, path = "/v1/models/{name}/versions/{version}/metadata", tag = "tensorflow serving",
     params(("name" = String, Path, description = "`recommender`"), ("version" = u64, Path, description = "The version's number")),
-    responses((status = 200, description = "The signature", body = Object), Refused))]
+    responses((status = 200, description = "The signature", body = Object), Refused, RefusedVersion))]
 pub async fn metadata_of_version(
     service: web::Data<Service>,
     path: web::Path<(String, String)>,
@@ -64,7 +64,7 @@ pub async fn metadata_of_version(
 /// `POST /v1/models/{name}:predict`.
 #[utoipa::path(post, path = "/v1/models/{name}:predict", tag = "tensorflow serving", params(("name" = String, Path, description = "`recommender`")),
     request_body(content = Object, description = "`inputs` (columns) or `instances` (rows) with `products` and `users`"),
-    responses((status = 200, description = "`outputs`, or `predictions` for rows", body = Object), Refused))]
+    responses((status = 200, description = "`outputs`, or `predictions` for rows", body = Object), Refused, RefusedBody))]
 pub async fn predict(
     service: web::Data<Service>,
     name: web::Path<String>,
@@ -78,7 +78,7 @@ pub async fn predict(
 #[utoipa::path(post, path = "/v1/models/{name}/versions/{version}:predict", tag = "tensorflow serving",
     params(("name" = String, Path, description = "`recommender`"), ("version" = u64, Path, description = "The version's number")),
     request_body(content = Object, description = "`inputs` (columns) or `instances` (rows) with `products` and `users`"),
-    responses((status = 200, description = "`outputs`, or `predictions` for rows", body = Object), Refused))]
+    responses((status = 200, description = "`outputs`, or `predictions` for rows", body = Object), Refused, RefusedBody, RefusedVersion))]
 pub async fn predict_by_version(
     service: web::Data<Service>,
     path: web::Path<(String, String)>,

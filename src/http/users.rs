@@ -57,7 +57,7 @@ pub async fn get(
 
 /// `DELETE /v1/users/{id}`.
 #[utoipa::path(delete, path = "/v1/users/{id}", tag = "users", params(("id" = String, Path, description = "The user")),
-    responses((status = 200, description = "The user is erased; how many events went"), Refused))]
+    responses((status = 200, description = "The user is erased; how many events went", body = Object, example = json!({"user": "25", "events": 3})), Refused))]
 pub async fn delete(service: web::Data<Service>, id: web::Path<String>) -> Result<HttpResponse, ApiError> {
     let user: UserId = params::id("id", &id)?;
     let erased = service.parts.ingest.erase(user).await?;
