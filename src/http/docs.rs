@@ -1,4 +1,4 @@
-//! What people look at: the documentation at `/docs`, made from the OpenAPI document, and the index at `/`.
+//! The documentation for people at `/docs`, made from the OpenAPI document.
 
 use std::fmt::Write as _;
 
@@ -32,28 +32,6 @@ pub async fn page() -> Result<HttpResponse, ApiError> {
             "default-src 'none'; style-src 'nonce-{nonce}'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
         ),
     ))
-}
-
-/// `GET /`.
-#[utoipa::path(get, path = "/", tag = "service",
-    responses((status = 200, description = "The main routes", body = Object)))]
-pub async fn index() -> HttpResponse {
-    HttpResponse::Ok().json(serde_json::json!({
-        "name": "ouzel",
-        "version": env!("CARGO_PKG_VERSION"),
-        "routes": {
-            "recommend": "/recommend?user=U&n=10",
-            "score": "/v1/score",
-            "events": "/v1/events",
-            "versions": "/v1/versions",
-            "runs": "/v1/runs",
-            "state": "/state",
-            "ready": "/health/ready",
-            "metrics": "/metrics",
-            "openapi": "/openapi.json",
-            "docs": "/docs",
-        },
-    }))
 }
 
 /// An HTML page with the headers that keep it to itself.

@@ -68,8 +68,8 @@ function theme() {
   const label = () => {
     const name = THEMES[root.dataset.theme ?? ""];
     button.dataset.theme = name;
-    say(button, name === "auto" ? "Auto" : name === "light" ? "Light" : "Dark");
-    button.setAttribute("aria-label", `Theme: ${name}. Change it`);
+    say(button, `Theme: ${name}`);
+    button.title = "Change the theme";
   };
   button.addEventListener("click", () => {
     const names = Object.keys(THEMES);

@@ -73,14 +73,16 @@ function worth(candidate) {
   return at ? [figure(at.mean), h("span", { class: "soft ci" }, ` ± ${figure(at.ci95)}`)] : "–";
 }
 
+const point = (x, y, name) => svg("line", { class: name, x1: x, x2: x, y1: y, y2: y });
+
 function marks(row, most) {
   const place = (value) => 4 + (Math.max(0, value) / most) * 292;
   const one = (candidate, y, solid) => {
     const at = candidate?.metrics[metric];
     if (!at) return null;
     return [
-      svg("line", { x1: place(at.mean - at.ci95), x2: place(at.mean + at.ci95), y1: y, y2: y }),
-      svg("circle", { cx: place(at.mean), cy: y, r: 4, class: solid ? "solid" : undefined }),
+      svg("line", { class: "reach", x1: place(at.mean - at.ci95), x2: place(at.mean + at.ci95), y1: y, y2: y }),
+      point(place(at.mean), y, solid ? "mark-outer solid" : "mark-outer"), !solid && point(place(at.mean), y, "mark-inner"),
     ];
   };
   return svg("svg", { viewBox: "0 0 300 24", class: "forest", "aria-hidden": "true", preserveAspectRatio: "none" },

@@ -1,12 +1,14 @@
 // The first view: how the service stands this second.
 
-import { post } from "./api.js";
-import { facts, h, memory, put, say, table } from "./dom.js";
+import { get, post } from "./api.js";
+import { every, facts, h, memory, put, say, table } from "./dom.js";
 import { ago, amount, bytes, count, figure, fullTime, millis, plural, time } from "./format.js";
-import { live, recent, watch } from "./live.js";
+import { live, recent, reconnect, watch } from "./live.js";
 import { spark } from "./plot.js";
-import { act, empty, failure, loading } from "./states.js";
-import { reconnect } from "./live.js";
+import { lasted } from "./runs.js";
+import { act, empty, failure, loading, status } from "./states.js";
+
+const LOOK_MS = 2000;
 
 export function now(root, _rest, signal) {
   const head = h("section", { class: "panel hero", "aria-label": "The live version" });
@@ -17,6 +19,7 @@ export function now(root, _rest, signal) {
   const changed = memory();
   put(root, h("h1", null, "Now"), loading("the state"));
   let built = false;
+  followRuns(head, signal);
   watch(signal, () => {
     if (!live.state) {
       if (live.problem) put(root, h("h1", null, "Now"), failure(live.problem, reconnect));
@@ -59,12 +62,12 @@ function showHero(box, state) {
       h("div", { class: "hero-main" },
         h("p", { class: "eyebrow" }, "Live version"),
         h("p", { class: "big" }, h("a", { href: `#/versions/${version.version}` }, version.version), h("span", { class: "tag" }, version.kind)),
-        h("p", { class: "soft" }, "made ", h("span", { "data-at": "age" }))),
+        h("p", { class: "soft" }, "made ", h("span", { "data-at": "age" }), version.run ? [" by ", h("a", { href: `#/runs/${version.run}` }, "a run")] : " by import")),
       h("div", { class: "hero-facts" }, facts(
         ["Freshness", h("span", { "data-at": "fresh" })],
         ["Last event came", h("span", { "data-at": "came" })],
-        ["Worth on live events", h("span", { "data-at": "worth" })],
-        ["Made by", version.run ? h("a", { href: `#/runs/${version.run}` }, `run ${version.run}`) : "an import"])));
+        ["Quality on live events", h("span", { "data-at": "worth" })],
+        ["Last run", h("span", { "data-at": "run" })])));
   }
   const at = (name, text) => say(box.querySelector(`[data-at="${name}"]`), text);
   at("age", ago(version.age_seconds * 1000));
@@ -74,6 +77,29 @@ function showHero(box, state) {
   const worth = state.prequential;
   const ndcg = worth?.["ndcg@10"];
   at("worth", ndcg ? `NDCG@10 ${figure(ndcg.mean)} ± ${figure(ndcg.ci95)} over the last ${plural(worth.window, "event")}` : "no event was looked up yet");
+}
+
+/** The newest run in its place, also after the version above it has changed. */
+function followRuns(box, signal) {
+  let run;
+  const show = () => {
+    const at = box.querySelector('[data-at="run"]');
+    if (!at) return;
+    if (!run) put(at, "none yet");
+    else put(at, h("a", { href: `#/runs/${run.id}`, "data-key": "last-run" }, status(run.status)), " ", run.status === "running" ? `for ${lasted(run)}` : run.finished_ms ? `${ago(Date.now() - run.finished_ms)}, took ${lasted(run)}` : "");
+  };
+  const look = async () => {
+    try {
+      [run] = (await get("v1/runs?limit=1", signal)).runs;
+    } catch (problem) {
+      // The banner says that the service is away; a missing key has asked for itself.
+      if (problem.name !== "AbortError") return;
+    }
+    show();
+  };
+  look();
+  every(LOOK_MS, signal, look);
+  watch(signal, show);
 }
 
 function noEvents() {

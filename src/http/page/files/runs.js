@@ -59,11 +59,11 @@ function history(runs, limit, more) {
       h("th", { scope: "row" }, h("a", { href: `#/runs/${run.id}`, "data-key": run.id }, run.id)),
       h("td", { class: "wide" }, TRIGGERS[run.trigger] ?? run.trigger),
       h("td", { class: "wide", title: fullTime(run.started_ms ?? run.queued_ms) }, time(run.started_ms ?? run.queued_ms)),
-      h("td", { class: "num" }, lasted(run)),
-      h("td", null, run.version ? h("a", { href: `#/versions/${run.version}` }, `version ${run.version}`) : h("span", { class: "reason" }, run.error ?? ""))));
+      h("td", { class: "num wide" }, lasted(run)),
+      h("td", null, run.version ? h("a", { href: `#/versions/${run.version}` }, `version\u00a0${run.version}`) : h("span", { class: "reason" }, run.error ?? ""))));
   return [
     h("h2", null, "History"),
-    table("Runs, newest first", ["Status", "Run", { text: "Why it began", class: "wide" }, { text: "Started", class: "wide" }, { text: "Took", class: "num" }, "Outcome"], rows, { class: "rows" }),
+    table("Runs, newest first", ["Status", "Run", { text: "Why it began", class: "wide" }, { text: "Started", class: "wide" }, { text: "Took", class: "num wide" }, "Outcome"], rows, { class: "rows" }),
     runs.length >= limit && limit < MOST && h("button", { type: "button", class: "quiet", onclick: more }, "Show older runs"),
   ];
 }

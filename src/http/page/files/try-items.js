@@ -70,7 +70,7 @@ export function tryItems(root, [id = ""], signal) {
           item.available_from && ["Available from", item.available_from],
           item.available_until && ["Available until", item.available_until],
           ...Object.entries(attributes(item)).map(([name, value]) => [name, settingValue(value)])),
-        h("p", { class: "row" }, hide, h("span", { class: "note" }, item.hidden ? "" : "Hidden items are in no list from the next request on."))),
+        h("p", { class: "row above" }, hide, h("span", { class: "note" }, item.hidden ? "" : "Hidden items are in no list from the next request on."))),
       h("section", { class: "panel", "aria-label": "Similar items" }, h("h2", null, "Similar"),
         similar.length ? list(similar, { label: `Similar to ${id}` }) : h("p", { class: "soft" }, "Nothing is known to be alike."))));
   }

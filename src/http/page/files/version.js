@@ -87,7 +87,7 @@ function recipe(found) {
   return h("section", { class: "panel" }, h("h2", null, "Parameters"),
     facts(["Kind", found.kind], ["Protocol", found.protocol], ...settings.map(([name, value]) => [name, settingValue(value)])),
     settings.length === 0 && h("p", { class: "soft" }, "This kind has no settings."),
-    worth && facts(["Worth on live events", `NDCG@10 ${figure(worth.mean)} ± ${figure(worth.ci95)} over ${plural(found.prequential.window, "event")}`]));
+    worth && facts(["Quality on live events", `NDCG@10 ${figure(worth.mean)} ± ${figure(worth.ci95)} over ${plural(found.prequential.window, "event")}`]));
 }
 
 function files(found) {

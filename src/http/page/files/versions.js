@@ -69,8 +69,8 @@ function chartPanel(signal) {
   const choice = h("select", { "aria-label": "Metric", onchange: () => { metric = choice.value; draw(); } });
   const legend = h("ul", { class: "legend" });
   const summary = h("p", { class: "hidden" });
-  const box = h("section", { class: "panel", "aria-label": "Worth over versions" },
-    h("div", { class: "row between" }, h("h2", null, "Worth on each run's holdout"), choice), legend, plot.box, readout, summary);
+  const box = h("section", { class: "panel", "aria-label": "Quality over versions" },
+    h("div", { class: "row between" }, h("h2", null, "Quality on each run's holdout"), choice), legend, plot.box, readout, summary);
   let all = [];
   let lines = [];
 
