@@ -8,8 +8,8 @@ use super::endpoint::Endpoint;
 use super::errors::{ApiError, Kind};
 use super::gate::Access::{self, Needs, Open};
 use super::{
-    dead_letters, docs, events, health, items, lists, live, metrics, openapi, page, recommend, recommend_bulk,
-    runs, schedule, score, state, tf_serving, users, versions,
+    dead_letters, docs, events, health, items, lists, live, metrics, openapi, page, recommend, recommend_bulk, runs,
+    schedule, score, state, tf_serving, users, versions,
 };
 
 const READ: Access = Needs(Scope::Read);
