@@ -53,7 +53,7 @@ function picture(candidates) {
   const ends = candidates.map((candidate) => candidate.metrics[metric]).filter(Boolean).map((at) => at.mean + at.ci95);
   const most = Math.max(...ends, 1e-9) * 1.05;
   return table(`Candidates by ${metricName(metric)}`,
-    ["Model", { text: "", class: "marks" }, { text: "Holdout", class: "num" }, { text: "Validation", class: "num wide" }, { text: "Fit", class: "num wide" }],
+    ["Model", { heard: "Picture and notes", class: "marks" }, { text: "Holdout", class: "num" }, { text: "Validation", class: "num wide" }, { text: "Fit", class: "num wide" }],
     all.map((row) => h("tr", { class: row.chosen ? "won" : undefined },
       h("th", { scope: "row" }, modelName(row.model), row.chosen && h("span", { class: "tag good" }, "chosen")),
       h("td", { class: "marks" }, marks(row, most), note(row)),

@@ -67,13 +67,14 @@ export function every(ms, signal, work) {
   signal.addEventListener("abort", () => clearInterval(timer));
 }
 
-/** A table with a caption for those who hear it. */
+/** A table with a caption for those who hear it. A head is a text, or has a class with its text or one only `heard`. */
 export function table(caption, heads, rows, props) {
   return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
     h("table", props,
       h("caption", { class: "hidden" }, caption),
       h("thead", null, h("tr", null, heads.map((head) =>
-        typeof head === "string" ? h("th", { scope: "col" }, head) : h("th", { scope: "col", class: head.class }, head.text)))),
+        typeof head === "string" ? h("th", { scope: "col" }, head)
+          : h("th", { scope: "col", class: head.class }, head.heard ? h("span", { class: "hidden" }, head.heard) : head.text)))),
       h("tbody", null, rows)));
 }
 

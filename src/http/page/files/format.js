@@ -16,7 +16,8 @@ export function amount(value) {
   const size = Math.abs(value);
   if (size >= 100) return count(Math.round(value));
   if (size >= 10) return value.toFixed(1);
-  return size === 0 ? "0" : value.toFixed(2);
+  if (size >= 0.01 || size === 0) return size === 0 ? "0" : value.toFixed(2);
+  return size >= 0.0001 ? value.toFixed(4) : value.toExponential(0);
 }
 
 /** A figure between 0 and 1, or any other metric. */

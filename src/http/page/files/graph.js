@@ -157,7 +157,8 @@ export function runGraph(signal, choose) {
     h("button", {
       type: "button", "data-key": `candidate:${candidate.model}`, onclick: () => choose(`candidate:${candidate.model}`),
       class: `node small${candidate.chosen ? " won" : ""}${candidate.error ? " out" : ""}`,
-    }, h("span", null, candidate.model, candidate.chosen && h("span", { class: "hidden" }, ", chosen")),
+      "aria-label": `${candidate.model}${candidate.chosen ? ", chosen" : ""}: ${candidate.error ? "no figure" : figure(candidate.metrics["ndcg@10"]?.mean)}`,
+    }, h("span", null, candidate.model),
     h("span", { class: "node-time" }, candidate.error ? "no figure" : figure(candidate.metrics["ndcg@10"]?.mean)));
 
   return {

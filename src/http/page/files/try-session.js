@@ -14,7 +14,7 @@ export function trySession(root, _rest, signal) {
   const chips = h("div", { class: "chips", role: "group", "aria-label": "Items in the session" });
   const out = h("div", null, loading("items"));
   const input = h("input", { list: "item-names", autocomplete: "off", spellcheck: "false" });
-  const mix = h("output", null, "none");
+  const mix = h("span", null, "none");
   const diversity = h("input", {
     type: "range", min: "0", max: "1", step: "0.1", value: String(session.diversity),
     oninput: () => showMix(),

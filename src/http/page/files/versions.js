@@ -124,7 +124,7 @@ function list(found, look) {
   });
   return h("section", { class: "panel", "aria-label": "All versions" }, h("h2", null, "All versions"),
     table("Versions, newest first", ["Version", "Kind", { text: "Made", class: "wide" }, { text: "Fitted on", class: "num wide" },
-      { text: "NDCG@10", class: "num" }, { text: "To popular", class: "num wide" }, { text: "", class: "num" }], rows, { class: "rows" }));
+      { text: "NDCG@10", class: "num" }, { text: "To popular", class: "num wide" }, { heard: "Change", class: "num" }], rows, { class: "rows" }));
 }
 
 export function promoteButton(version, current, done) {
