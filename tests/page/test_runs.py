@@ -39,7 +39,7 @@ def test_a_run_is_started_and_watched_to_its_end(visit, shop):
     log = next(step["log"] for step in record["steps"] if step["name"] == "train")
     expect(page.get_by_role("log")).to_contain_text(log[0])
     chosen = next(candidate for candidate in record["candidates"] if candidate["chosen"])
-    steps.get_by_role("button", name=re.compile(f"^{chosen['model']}, chosen")).click()
+    steps.get_by_role("button", name=re.compile(f"^{chosen['model']} .*, chosen$")).click()
     expect(page.get_by_role("region", name="The chosen step").get_by_role("heading", name="holdout")).to_be_visible()
 
     table = page.get_by_role("table", name="Candidates by NDCG@10")
@@ -49,7 +49,7 @@ def test_a_run_is_started_and_watched_to_its_end(visit, shop):
     page.get_by_role("region", name="Candidates", exact=True).get_by_role("combobox", name="Metric").select_option("recall@20")
     row = page.get_by_role("table", name="Candidates by Recall@20").get_by_role("row", name=re.compile(f"{won['model']} ?chosen"))
     expect(row).to_contain_text(f"{won['metrics']['recall@20']['mean']:.4f}")
-    page.get_by_text("All metrics").click()
+    page.get_by_text("All metrics", exact=True).click()
     expect(page.get_by_role("table", name="All metrics of all candidates")).to_be_visible()
     visit.check()
 

@@ -108,6 +108,8 @@ function tried(record) {
   return [...models.values()];
 }
 
+const worth = (candidate) => (candidate.error ? "no figure" : figure(candidate.metrics["ndcg@10"]?.mean));
+
 export function runGraph(signal, choose) {
   const edges = svg("svg", { class: "edges", "aria-hidden": "true" });
   const nodes = h("ol", { class: "nodes" });
@@ -157,9 +159,9 @@ export function runGraph(signal, choose) {
     h("button", {
       type: "button", "data-key": `candidate:${candidate.model}`, onclick: () => choose(`candidate:${candidate.model}`),
       class: `node small${candidate.chosen ? " won" : ""}${candidate.error ? " out" : ""}`,
-      "aria-label": `${candidate.model}${candidate.chosen ? ", chosen" : ""}: ${candidate.error ? "no figure" : figure(candidate.metrics["ndcg@10"]?.mean)}`,
-    }, h("span", null, candidate.model),
-    h("span", { class: "node-time" }, candidate.error ? "no figure" : figure(candidate.metrics["ndcg@10"]?.mean)));
+      "aria-label": `${candidate.model} ${worth(candidate)}${candidate.chosen ? ", chosen" : ""}`,
+    }, h("span", null, candidate.model), " ",
+    h("span", { class: "node-time" }, worth(candidate)));
 
   return {
     box,
