@@ -27,7 +27,7 @@ def test_a_users_list_says_where_each_item_comes_from(visit, shop):
     assert personal, answer
     expect(block.get_by_text(personal[0]["source"], exact=True).first).to_be_visible()
     expect(block.get_by_text(re.compile("^because of")).first).to_be_visible()
-    block.get_by_text("Why", exact=True).first.click()
+    block.locator("summary").first.click()
     expect(block.locator(".why li").first).to_be_visible()
     events = shop.call("/v1/users/page-reader")["events"]
     past = page.get_by_role("list", name="History, newest first").get_by_role("listitem")

@@ -39,10 +39,11 @@ export function span(ms) {
   const seconds = ms / 1000;
   if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${Math.floor(seconds % 60)} s`;
+  const both = (large, small) => (small.startsWith("0 ") ? large : `${large} ${small}`);
+  if (minutes < 60) return both(`${minutes} min`, `${Math.floor(seconds % 60)} s`);
   const hours = Math.floor(minutes / 60);
-  if (hours < 48) return `${hours} h ${minutes % 60} min`;
-  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+  if (hours < 48) return both(`${hours} h`, `${minutes % 60} min`);
+  return both(`${Math.floor(hours / 24)} d`, `${hours % 24} h`);
 }
 
 /** An age in whole units, which moves calmly. */

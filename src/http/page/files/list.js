@@ -34,8 +34,7 @@ export function list(items, { changes = new Map(), beside, buttons, label }) {
           h("a", { class: "list-name", href: `#/try/items/${encodeURIComponent(item.id)}` }, item.id),
           h("span", { class: `source ${item.source}`, title: SOURCES[item.source] }, item.source),
           moved(changes.get(item.id)), alone && h("span", { class: "move" }, "only here")),
-        item.reason && h("p", { class: "note" }, item.reason),
-        item.parts?.length > 0 && why(item)),
+        item.parts?.length > 0 ? why(item) : item.reason && h("p", { class: "note" }, item.reason)),
       h("div", { class: "list-side" }, scoreBar(item.score / most), h("span", { class: "score" }, amount(item.score))),
       buttons && h("div", { class: "list-buttons" }, buttons(item)));
   }));
@@ -47,10 +46,10 @@ function scoreBar(share) {
   return h("span", { class: "score-bar", "aria-hidden": "true" }, fill);
 }
 
-/** The parts a score adds up from. */
+/** The reason, and below it the parts that the score adds up from. */
 function why(item) {
   const most = Math.max(...item.parts.map((part) => Math.abs(part.score)), 1e-12);
-  return h("details", { class: "why" }, h("summary", { "aria-label": `Why ${item.id}` }, "Why"),
+  return h("details", { class: "why" }, h("summary", null, item.reason ?? "what the score is made of"),
     h("ul", null, item.parts.map((part) => h("li", null,
       h("span", null, part.item ?? part.part), scoreBar(part.score / most), h("span", { class: "score" }, part.score.toFixed(4))))));
 }

@@ -35,6 +35,8 @@ function take(state) {
   const seen = {
     at, usage: state.usage, duration: state.duration, events: state.events.events, since: state.since,
   };
+  // The service leaves the versions out while its registry is busy; they are as they were.
+  if (!state.versions.all && live.state) state.versions = live.state.versions;
   live.state = state;
   live.status = "open";
   live.problem = undefined;

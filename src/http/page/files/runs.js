@@ -60,7 +60,7 @@ function history(runs, limit, more) {
       h("td", { class: "wide" }, TRIGGERS[run.trigger] ?? run.trigger),
       h("td", { class: "wide", title: fullTime(run.started_ms ?? run.queued_ms) }, time(run.started_ms ?? run.queued_ms)),
       h("td", { class: "num wide" }, lasted(run)),
-      h("td", null, run.version ? h("a", { href: `#/versions/${run.version}` }, `version\u00a0${run.version}`) : h("span", { class: "reason" }, run.error ?? ""))));
+      h("td", null, run.version ? h("a", { href: `#/versions/${run.version}`, "aria-label": `Version ${run.version}, v${run.version}` }, `v${run.version}`) : h("span", { class: "reason" }, run.error ?? ""))));
   return [
     h("h2", null, "History"),
     table("Runs, newest first", ["Status", "Run", { text: "Why it began", class: "wide" }, { text: "Started", class: "wide" }, { text: "Took", class: "num wide" }, "Outcome"], rows, { class: "rows" }),
