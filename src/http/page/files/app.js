@@ -68,7 +68,7 @@ function theme() {
   const label = () => {
     const name = THEMES[root.dataset.theme ?? ""];
     button.dataset.theme = name;
-    say(button, `Theme: ${name}`);
+    say(document.getElementById("theme-name"), name);
     button.title = "Change the theme";
   };
   button.addEventListener("click", () => {

@@ -27,7 +27,7 @@ function rows(candidates) {
 export function sideBySide(candidates, over) {
   if (!candidates.length) {
     return [h("h2", null, "Candidates"), h("p", { class: "soft" },
-      over ? "This run ended before any candidate had figures." : "Their figures come once training is over; the log shows them as they are fitted.")];
+      over ? "This run ended before any candidate had figures." : "Their figures come at the end of the run; the log shows them as they are fitted.")];
   }
   const known = names(candidates);
   if (!known.includes(metric)) metric = known[0] ?? FIRST;

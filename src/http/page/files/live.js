@@ -7,6 +7,7 @@ export const WINDOW = 120;
 
 /** Without a sign of life for so long, the stream is opened anew; the service sends a state each second. */
 const PATIENCE_MS = 8000;
+const REST_MS = 20_000;
 const RETRY_MS = [500, 1000, 2000, 5000];
 
 export const live = { state: undefined, status: "connecting", problem: undefined, points: [], lastEventMs: undefined };
@@ -75,8 +76,10 @@ export function recent(column, seconds = 5) {
   return values.length ? values.reduce((sum, value) => sum + value, 0) / values.length : null;
 }
 
+let stop = new AbortController();
+
 async function listen() {
-  const stop = new AbortController();
+  stop = new AbortController();
   let heardAt = performance.now();
   const guard = setInterval(() => {
     if (performance.now() - heardAt > PATIENCE_MS && live.status === "open") stop.abort();
@@ -95,8 +98,19 @@ export function reconnect() {
   wake();
 }
 
+/** A page that nobody looks at gives its connection back: a browser has but a few of them for all tabs of a service. */
+function restWhileHidden() {
+  let timer;
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(timer);
+    if (document.hidden) timer = setTimeout(() => stop.abort(), REST_MS);
+    else wake();
+  });
+}
+
 /** Follows the stream for as long as the page is open. */
 export async function follow() {
+  restWhileHidden();
   for (let tries = 0; ; tries += 1) {
     try {
       await listen();
@@ -111,7 +125,7 @@ export async function follow() {
     await new Promise((resolve) => {
       wake = resolve;
       // Without a key, only a key helps.
-      if (!locked) setTimeout(resolve, RETRY_MS[Math.min(Math.max(tries, 0), RETRY_MS.length - 1)]);
+      if (!locked && !document.hidden) setTimeout(resolve, RETRY_MS[Math.min(Math.max(tries, 0), RETRY_MS.length - 1)]);
     });
   }
 }

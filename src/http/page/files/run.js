@@ -55,6 +55,8 @@ export function run(root, [id], signal) {
     const states = stepStates(record);
     const name = chosen ?? standing(states);
     graph.update(record, states, name);
+    const at = standing(states);
+    say(heard, over ? `The run ${record.status}` : `${at} ${states[at]}`);
     if (seen.panel([name, states[name], record.steps.find((step) => step.name === name), record.candidates.length])) {
       const log = panel.querySelector(".log");
       const atEnd = !log || log.scrollHeight - log.scrollTop - log.clientHeight < 24;
@@ -66,6 +68,7 @@ export function run(root, [id], signal) {
   }
 
   const took = h("span");
+  const heard = h("p", { class: "hidden", role: "status" });
   async function follow() {
     put(root, head, loading(`run ${id}`));
     try {
@@ -76,7 +79,7 @@ export function run(root, [id], signal) {
               ["Why it began", TRIGGERS[fresh.trigger] ?? fresh.trigger],
               ["Asked for", h("span", { title: fullTime(fresh.queued_ms) }, time(fresh.queued_ms))],
               ["Took", took]), banner),
-            h("section", { class: "panel", "aria-label": "Steps" }, h("h2", null, "Steps"), graph.box), panel, table));
+            h("section", { class: "panel", "aria-label": "Steps" }, h("h2", null, "Steps"), graph.box, heard), panel, table));
         }
         record = fresh;
         draw();

@@ -37,6 +37,8 @@ export function tryUser(root, [user = ""], signal) {
   h("button", { type: "submit", class: "primary" }, "Show the list"));
   const out = h("div", { class: "stack" });
   put(root, form, out);
+  // A version that is no longer kept cannot answer.
+  if (live.state?.versions.all?.includes(Number(chosen.beside)) === false) chosen.beside = "";
   fillVersions(beside, signal);
   if (!user) {
     put(out, empty("Whose list?", h("p", null, "Type a user's id as your events carry it. A user who is not known gets a list too: from what is trending and popular.")));
