@@ -6,20 +6,34 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from service import Service
+
 FOLDER = os.environ.get("OUZEL_PICTURES")
 MOST_BYTES = 200_000
+RUNS = 6
+
+
+@pytest.fixture(scope="module")
+def story():
+    """A shop with some versions behind it, whose taste has drifted meanwhile."""
+    service = Service(["demo", "--port", "0", "--every", "1h", "--purchases", "20000", "--rate", "40"], "[training]\nbudget = \"6s\"\n")
+    service.finished(service.first_run())
+    for _ in range(RUNS):
+        service.finished(service.call("/v1/runs", method="POST")["id"])
+    yield service
+    service.close()
 
 
 @pytest.mark.skipif(not FOLDER, reason="OUZEL_PICTURES names no folder for pictures")
 @pytest.mark.parametrize(("name", "theme", "width", "height"), [
     ("now", "light", 1280, 900), ("run", "light", 1280, 900), ("versions", "dark", 1280, 900), ("try", "light", 1280, 900),
 ])
-def test_a_picture_is_taken(browser, shop, name, theme, width, height):
+def test_a_picture_is_taken(browser, story, name, theme, width, height):
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
     page = context.new_page()
-    newest = next(run for run in shop.call("/v1/runs")["runs"] if run["status"] == "succeeded")
+    newest = next(run for run in story.call("/v1/runs")["runs"] if run["status"] == "succeeded")
     route = {"now": "#/now", "run": f"#/runs/{newest['id']}", "versions": "#/versions", "try": "#/try/user/shopper-0001"}[name]
-    page.goto(f"{shop.url}/{route}")
+    page.goto(f"{story.url}/{route}")
     expect(page.locator("#pulse")).to_contain_text("live")
     ready = {
         "now": page.locator(".hero").get_by_text("succeeded"), "run": page.get_by_role("table").first,
