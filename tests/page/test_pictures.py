@@ -42,7 +42,8 @@ def test_a_picture_is_taken(browser, story, name, theme, width, height):
     expect(ready).to_be_visible()
     if name == "now":
         # A minute of lines says more than two points: 40 states of a second each.
-        page.wait_for_function("import('./page/live.js').then(({ live }) => live.points.length >= 40)", timeout=90_000)
+        page.evaluate("import('./page/live.js').then((module) => { window.live = module.live; })")
+        page.wait_for_function("window.live.points.length >= 40", timeout=90_000)
     path = Path(FOLDER) / f"page-{name}.png"
     page.screenshot(path=path)
     context.close()
