@@ -114,6 +114,44 @@ api-long:
     cargo build --release
     OUZEL_API_EXAMPLES=1000 OUZEL_API_SEED="$(date -u +%Y%m%d)" scripts/schemathesis
 
+page_tools := env("OUZEL_TOOLS", ".tools") / "page"
+axe_version := "4.14.1"
+axe_sha256 := "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
+
+# What the tests of the page need beside Chromium and npm: Playwright, pytest and axe-core, in a folder that git ignores.
+page-tools:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    tools="{{ page_tools }}"
+    mkdir -p "$tools"
+    if ! cmp -s tests/page/requirements.txt "$tools/requirements.txt"; then
+      python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --upgrade --target "$tools" -r tests/page/requirements.txt
+      cp tests/page/requirements.txt "$tools/requirements.txt"
+    fi
+    if ! echo "{{ axe_sha256 }}  $tools/axe.min.js" | sha256sum --check --status 2>/dev/null; then
+      unpacked=$(mktemp -d)
+      trap 'rm -r "$unpacked"' EXIT
+      npm pack --silent --pack-destination "$unpacked" "axe-core@{{ axe_version }}" >/dev/null
+      tar -xzf "$unpacked"/axe-core-*.tgz -C "$unpacked" package/axe.min.js
+      echo "{{ axe_sha256 }}  $unpacked/package/axe.min.js" | sha256sum --check --status
+      cp "$unpacked/package/axe.min.js" "$tools/axe.min.js"
+    fi
+
+# The page in a real browser, at desk and phone size, light and dark; OUZEL_BIN names another binary than the debug build.
+page *args: page-tools
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if [[ -z "${OUZEL_BIN:-}" ]]; then
+      cargo build
+      export OUZEL_BIN="${CARGO_TARGET_DIR:-$PWD/target}/debug/ouzel"
+    fi
+    export PYTHONPATH="{{ page_tools }}" PYTHONDONTWRITEBYTECODE=1 OUZEL_AXE="{{ page_tools }}/axe.min.js"
+    python3 -m pytest -q -p no:cacheprovider tests/page {{ args }}
+
+# The README's pictures of the page, taken anew.
+page-pictures:
+    OUZEL_PICTURES=docs/pictures just page -k picture
+
 # The shell scripts.
 shell:
     shellcheck .ci/run scripts/*

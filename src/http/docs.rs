@@ -1,4 +1,4 @@
-//! What people look at: the documentation at `/docs`, made from the OpenAPI document, and the index at `/`.
+//! The documentation for people at `/docs`, made from the OpenAPI document.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use actix_web::http::header;
 use serde_json::Value;
 
 use super::errors::{ApiError, Kind};
-use super::openapi::{Refused, RefusedOpen, document};
+use super::openapi::{Refused, document};
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;\
     color-scheme:light dark}code,pre{font-family:ui-monospace,monospace}h3{margin:2rem 0 .2rem}\
@@ -32,28 +32,6 @@ pub async fn page() -> Result<HttpResponse, ApiError> {
             "default-src 'none'; style-src 'nonce-{nonce}'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
         ),
     ))
-}
-
-/// `GET /`.
-#[utoipa::path(get, path = "/", tag = "service",
-    responses((status = 200, description = "The main routes", body = Object), RefusedOpen))]
-pub async fn index() -> HttpResponse {
-    HttpResponse::Ok().json(serde_json::json!({
-        "name": "ouzel",
-        "version": env!("CARGO_PKG_VERSION"),
-        "routes": {
-            "recommend": "/recommend?user=U&n=10",
-            "score": "/v1/score",
-            "events": "/v1/events",
-            "versions": "/v1/versions",
-            "runs": "/v1/runs",
-            "state": "/state",
-            "ready": "/health/ready",
-            "metrics": "/metrics",
-            "openapi": "/openapi.json",
-            "docs": "/docs",
-        },
-    }))
 }
 
 /// An HTML page with the headers that keep it to itself.

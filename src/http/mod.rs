@@ -22,6 +22,7 @@ mod lists;
 mod live;
 pub mod metrics;
 pub mod openapi;
+mod page;
 mod params;
 pub mod ports;
 pub mod readiness;

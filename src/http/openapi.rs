@@ -10,8 +10,8 @@ use utoipa::{IntoResponses, Modify, OpenApi as _};
 
 use super::errors::{Kind, PROBLEM_JSON, Problem};
 use super::{
-    dead_letters, docs, events, health, items, lists, live, metrics, recommend, recommend_bulk, runs, schedule, score,
-    state, tf_serving, users, versions,
+    dead_letters, docs, events, health, items, lists, live, metrics, page, recommend, recommend_bulk, runs, schedule,
+    score, state, tf_serving, users, versions,
 };
 
 /// An id in a list, or a category: a text of 1 to 256 bytes. An id may also be an integer, which means its decimal form.
@@ -192,7 +192,7 @@ impl Modify for Names {
         runs::list, runs::start, runs::show, runs::cancel, runs::events, schedule::get, schedule::put, live::get,
         state::get, dead_letters::list, dead_letters::replay, health::live, health::ready, metrics::metrics,
         tf_serving::status, tf_serving::status_of_version, tf_serving::metadata, tf_serving::metadata_of_version,
-        tf_serving::predict, tf_serving::predict_by_version, get, docs::page, docs::index,
+        tf_serving::predict, tf_serving::predict_by_version, get, docs::page, page::index, page::file,
     )
 )]
 struct Document;

@@ -8,7 +8,7 @@ use super::endpoint::Endpoint;
 use super::errors::{ApiError, Kind};
 use super::gate::Access::{self, Needs, Open};
 use super::{
-    dead_letters, docs, events, health, items, lists, live, metrics, openapi, recommend, recommend_bulk, runs,
+    dead_letters, docs, events, health, items, lists, live, metrics, openapi, page, recommend, recommend_bulk, runs,
     schedule, score, state, tf_serving, users, versions,
 };
 
@@ -78,7 +78,8 @@ fn tensorflow() -> Vec<Endpoint> {
 
 fn looking() -> Vec<Endpoint> {
     vec![
-        Endpoint::at("/").get(Open, docs::index),
+        Endpoint::at("/").get(Open, page::index),
+        Endpoint::at("/page/{file}").get(Open, page::file),
         Endpoint::at("/health/live").get(Open, health::live),
         Endpoint::at("/health/ready").get(Open, health::ready),
         Endpoint::at("/state").get(READ, state::get),
@@ -129,16 +130,16 @@ mod tests {
             })
             .collect();
         assert_eq!(registered, documented);
-        assert_eq!(registered.len(), 43);
+        assert_eq!(registered.len(), 44);
     }
 
     #[test]
-    fn only_probes_and_the_index_are_open_and_only_they_may_be() {
+    fn only_probes_and_the_page_are_open_and_only_they_may_be() {
         let open: Vec<&str> = endpoints()
             .iter()
             .filter(|endpoint| endpoint.plan().methods.iter().any(|&(_, access)| access == Open))
             .map(|endpoint| endpoint.plan().path)
             .collect();
-        assert_eq!(open, ["/", "/health/live", "/health/ready"]);
+        assert_eq!(open, ["/", "/page/{file}", "/health/live", "/health/ready"]);
     }
 }

@@ -13,7 +13,8 @@ fn with_keys(settings: &mut Settings) {
 
 /// A path with every parameter filled in.
 fn filled(path: &str) -> String {
-    ["{user}", "{id}", "{version}", "{name}"].iter().fold(path.to_owned(), |path, name| path.replace(name, "1"))
+    let path = path.replace("{file}", "app.js");
+    ["{user}", "{id}", "{version}", "{name}"].iter().fold(path, |path, name| path.replace(name, "1"))
 }
 
 #[actix_web::test]

@@ -3,5 +3,6 @@
 mod access;
 mod answers;
 mod around;
+mod page;
 mod problems;
 mod server;
