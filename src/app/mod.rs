@@ -1,6 +1,7 @@
 //! The composition root: settings -> stores -> actors -> HTTP, and the ordered way back.
 
 mod children;
+mod downloads;
 mod kafka;
 pub mod offline;
 mod parts;
@@ -149,7 +150,7 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
         kafka: kafka.as_ref().map(kafka::Streams::status),
         dead_letters: kafka.as_ref().map(kafka::Streams::dead_letters).transpose()?,
         loader: Some(Arc::new(ports::Loader(children.registry.clone()))),
-        downloads: None,
+        downloads: Some(Arc::new(downloads::Files(parts.versions.clone()))),
     })?;
     let http = server::serve(actix_web::web::Data::new(service), listener)?;
     let stopper = http.stopper();
