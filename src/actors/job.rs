@@ -26,6 +26,7 @@ use crate::model::serving::live::LiveModel;
 use crate::model::serving::prequential::Prequential;
 use crate::model::training::job::{FitError, Job, Report};
 use crate::model::training::pipeline::{self, Outcome, Plan};
+use crate::model::training::pool::stand_back;
 
 /// What a job works with.
 #[derive(Clone)]
@@ -136,6 +137,7 @@ pub fn spawn(run: String, parts: JobParts, trainer: Slot<Trainer>) -> std::io::R
     let job = Job::new(parts.seed, parts.threads, cancelled.clone(), reporter);
     let control_run = run.clone();
     let body = move || {
+        stand_back();
         let finished = std::panic::catch_unwind(AssertUnwindSafe(|| perform(&run, &parts, &job)));
         let finished = finished.unwrap_or_else(|_| {
             let error = take_panic().unwrap_or_else(|| "panic".to_owned());

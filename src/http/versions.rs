@@ -119,7 +119,7 @@ async fn answering_now(service: &Service, manifest: Arc<Manifest>) -> Result<Htt
 
 /// `GET /v1/versions/{version}/download`.
 #[utoipa::path(get, path = "/v1/versions/{version}/download", tag = "versions", params(("version" = u64, Path, description = "The version's number")),
-    responses((status = 200, description = "Its files in one", body = Vec<u8>, content_type = "application/octet-stream"), Refused))]
+    responses((status = 200, description = "Its files in one", body = Vec<u8>, content_type = "application/x-tar"), Refused))]
 pub async fn download(service: web::Data<Service>, version: web::Path<String>) -> Result<HttpResponse, ApiError> {
     let version = params::version(&version)?;
     let Some(downloads) = &service.parts.downloads else {

@@ -12,7 +12,7 @@ import schemathesis
 CALLER = os.environ["OUZEL_CALLER"]
 LINES = "application/x-ndjson"
 
-OPEN = {"GET /", "GET /health/live", "GET /health/ready"}
+OPEN = {"GET /", "GET /page/{file}", "GET /health/live", "GET /health/ready"}
 
 # Beside these, a key of the scope `read` is let in to all GETs and to nothing else.
 ASKING = {
