@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# Ouzel in a container: one binary on an empty file system with the few files it needs. docs/operate.md says how to run it.
+# Ouzel in a container: one binary on an empty file system with the few files it needs.
 
 ARG RUST_VERSION=1.95.0
 
