@@ -34,7 +34,7 @@ ENV PATH=/usr/local/bin OUZEL__SERVER__ADDRESS=0.0.0.0
 USER 65532:0
 VOLUME ["/data"]
 EXPOSE 5500
-# With keys set it asks with that of OUZEL_KEY, which needs the scope read.
+# Where keys are set it asks with that of OUZEL_KEY, if there is one; without, only whether requests are answered.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=5m --retries=3 CMD ["/usr/local/bin/ouzel", "doctor", "--live"]
 ENTRYPOINT ["/usr/local/bin/ouzel"]
 CMD ["serve"]

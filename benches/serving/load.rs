@@ -93,7 +93,8 @@ pub fn drive(
     let mut outcome = Outcome::default();
     let mut events = Events::with_capacity(connections);
     let mut random = StdRng::seed_from_u64(42);
-    let mut free: Vec<usize> = (0..connections).collect();
+    // Taken in turn, so that none is quiet for so long that the server closes it.
+    let mut free: VecDeque<usize> = (0..connections).collect();
     let mut waiting: VecDeque<Instant> = VecDeque::new();
     let begun = Instant::now();
     let over = begun + span;
@@ -112,7 +113,7 @@ pub fn drive(
             }
         }
         while !waiting.is_empty()
-            && let Some(at) = free.pop()
+            && let Some(at) = free.pop_front()
         {
             let connection = &mut pool[at];
             connection.due = waiting.pop_front();
@@ -133,7 +134,7 @@ pub fn drive(
         for event in &events {
             let at = event.token().0;
             if let Some((status, due)) = receive(&mut pool[at])? {
-                free.push(at);
+                free.push_back(at);
                 if status == 200 {
                     outcome.answers.push((due.duration_since(begun).as_secs_f64(), due.elapsed().as_secs_f64()));
                 } else {
