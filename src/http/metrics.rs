@@ -9,6 +9,7 @@ use actix_web::{HttpResponse, web};
 use dashmap::DashMap;
 
 use super::service::Service;
+use super::{gauges, state};
 
 /// The histogram's name.
 const NAME: &str = "http_server_request_duration_seconds";
@@ -93,7 +94,9 @@ fn method_name(method: &Method) -> &'static str {
 #[utoipa::path(get, path = "/metrics", tag = "service",
     responses((status = 200, description = "Figures in Prometheus' text format", body = String, content_type = "text/plain"), super::openapi::Refused))]
 pub async fn metrics(service: web::Data<Service>) -> HttpResponse {
-    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(service.metrics.text())
+    let mut text = service.metrics.text();
+    text.push_str(&gauges::text(&state::view(&service).await, service.parts.recommending.reused()));
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text)
 }
 
 #[cfg(test)]
