@@ -123,6 +123,9 @@ impl Ingestor {
                 self.parts.recommending.meet(event, batch.arrival_ms);
             }
             erased += self.parts.memory.apply(record);
+            if let Change::Erased { user } = &record.change {
+                self.parts.recommending.forget(user);
+            }
             fail::fail_point!("ingestor.between_records");
         }
         Ok((appended.outcomes, erased))

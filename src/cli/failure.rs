@@ -37,7 +37,14 @@ pub fn exit_code(result: &anyhow::Result<()>) -> u8 {
 /// # Errors
 /// When stderr cannot be written.
 pub fn report(error: &anyhow::Error, err: &mut dyn Write) -> io::Result<()> {
-    writeln!(err, "ouzel: {error:#}")
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        // Many errors tell their cause in their own words.
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    writeln!(err, "ouzel: {text}")
 }
 
 #[cfg(test)]
@@ -56,5 +63,16 @@ mod tests {
         assert_eq!(exit_code(&Err(Failure::Ended("failed".to_owned()).into())), 1);
         assert_eq!(exit_code(&Err(Failure::Usage("both".to_owned()).into())), 2);
         assert_eq!(exit_code(&Err(settings).context("starting")), 2);
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let told = |error: anyhow::Error| {
+            let mut err = Vec::new();
+            report(&error, &mut err).unwrap();
+            String::from_utf8(err).unwrap()
+        };
+        assert_eq!(told(anyhow!("no").context("starting")), "ouzel: starting: no\n");
+        assert_eq!(told(anyhow!("taken").context("server: taken")), "ouzel: server: taken\n");
     }
 }

@@ -23,7 +23,7 @@ expect.set_options(timeout=SECONDS * 1000)
 QUICK = """
 [training]
 budget = "4s"
-candidates = ["item-knn", "ease", "ials"]
+candidates = ["item-knn", "ease"]
 [gate]
 margin = 0.99
 """

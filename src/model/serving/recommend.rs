@@ -1,6 +1,6 @@
 //! The path of a question: past -> the model's scores -> the best that may be shown -> the ladder fills up -> a page.
 //!
-//! Nothing here waits on an actor. The catalogue's guard is held only while items are chosen, never while a model scores.
+//! Nothing here waits on an actor, and the catalogue's guard is held only while ids are looked up.
 
 use std::sync::Arc;
 
@@ -86,6 +86,11 @@ impl Recommending {
         answer(model, query, self.page(model, query, now_ms))
     }
 
+    /// Lets go of what is kept for a user who was erased.
+    pub fn forget(&self, user: &UserId) {
+        self.reuse.forget(user);
+    }
+
     /// How many answers were a list that was kept.
     #[must_use]
     pub fn reused(&self) -> u64 {
@@ -155,11 +160,9 @@ impl Recommending {
     pub fn rung(&self, rung: Source, n: usize, categories: &[String], now_ms: i64) -> Vec<Recommended> {
         let filter = self.catalogue.shelves().filter(categories, now_ms);
         let orders = self.orders(now_ms);
-        let list: Vec<Listed> = {
-            let kept = orders.rung(rung).iter().filter(|(item, _)| filter.keeps(*item));
-            kept.take(n.min(MAX_N)).map(|&(item, score)| Listed { item, score, source: rung }).collect()
-        };
-        self.named(&list)
+        let kept = orders.rung(rung).iter().filter(|(item, _)| filter.keeps(*item));
+        let listed = kept.take(n.min(MAX_N)).map(|&(item, score)| Listed { item, score, source: rung });
+        self.named(&listed.collect::<Vec<_>>())
     }
 
     fn score_known(

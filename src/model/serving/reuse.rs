@@ -14,7 +14,7 @@ use super::answer::Recommended;
 use super::live::LiveModel;
 use super::query::Query;
 use super::recommend::Recommending;
-use crate::model::ids::{ItemId, UserIndex};
+use crate::model::ids::{ItemId, UserId, UserIndex};
 use crate::model::manifest::Manifest;
 
 /// The most bytes that the lists take, about.
@@ -62,6 +62,13 @@ impl Reuse {
         Self { kept: on.then(cache), reused: AtomicU64::new(0) }
     }
 
+    /// Lets go of every list that was made for `user`.
+    pub(super) fn forget(&self, user: &UserId) {
+        if let Some(kept) = &self.kept {
+            kept.retain(|query, _| query.user.as_ref() != Some(user));
+        }
+    }
+
     /// How many answers were a kept list.
     pub(super) fn reused(&self) -> u64 {
         self.reused.load(Ordering::Relaxed)
@@ -92,17 +99,33 @@ impl Recommending {
         let generation = now_ms.saturating_add(self.rules.generation_ms);
         let until_ms = generation.min(self.catalogue.next_change_ms(now_ms));
         let page = make();
+        let past = basis.past;
         kept.insert(query.clone(), Arc::new(Kept { page: page.clone(), basis, from_ms: now_ms, until_ms }));
+        if self.past(query) != past {
+            // Perhaps the user was erased meanwhile, and what was kept for them let go before this list came.
+            kept.remove(query);
+        }
         page
     }
 
     fn basis(&self, model: Option<&LiveModel>, query: &Query) -> Basis {
-        let past = |user| self.histories.with(user, |history| (history.index, history.acts.len()));
         Basis {
             model: model.map(|model| model.manifest.clone()),
-            past: query.user.as_ref().and_then(past),
+            past: self.past(query),
             changes: self.catalogue.changes(),
         }
+    }
+
+    fn past(&self, query: &Query) -> Option<(UserIndex, usize)> {
+        self.histories.with(query.user.as_ref()?, |history| (history.index, history.acts.len()))
+    }
+}
+
+#[cfg(test)]
+impl Recommending {
+    /// How many lists are kept.
+    pub(super) fn kept(&self) -> usize {
+        self.reuse.kept.as_ref().map_or(0, Cache::len)
     }
 }
 

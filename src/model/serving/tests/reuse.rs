@@ -109,6 +109,20 @@ fn a_list_asked_for_again_is_the_kept_one_until_the_user_does_something() {
 }
 
 #[test]
+fn nothing_is_kept_of_a_user_who_was_erased() {
+    let shop = shop(true);
+    model(&shop, 1);
+    shop.event("u", "purchase", "0", NOW);
+    let queries = [Query { n: 2, ..asks("u") }, Query { n: 2, ..asks("9") }];
+    let lists = queries.each_ref().map(|query| shop.line(query));
+    assert_eq!(shop.0.kept(), 2);
+    shop.histories().erase(&user("u"));
+    shop.0.forget(&user("u"));
+    assert_eq!(shop.0.kept(), 1);
+    assert_eq!((shop.line(&queries[1]), shop.0.reused()), (lists[1].clone(), 1));
+}
+
+#[test]
 fn what_is_asked_once_is_not_kept() {
     let shop = shop(true);
     model(&shop, 1);
