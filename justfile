@@ -104,9 +104,15 @@ check-metrics *files: bench-tools
     cargo test --no-run --test commands
     "${OUZEL_TOOLS:-.tools}/bench/bin/python" bench/metrics.py "${CARGO_TARGET_DIR:-target}/debug/ouzel" {{ files }}
 
-# Calls every route as the OpenAPI document says, and judges each answer by it; `examples` are those drawn a route.
+# Calls every route as the OpenAPI document says, and judges each answer by it; `examples` are those drawn a route. OUZEL_BIN
+# names another binary than the debug build.
 api examples="15":
-    cargo build --release
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if [[ -z "${OUZEL_BIN:-}" ]]; then
+      cargo build
+      export OUZEL_BIN="${CARGO_TARGET_DIR:-$PWD/target}/debug/ouzel"
+    fi
     OUZEL_API_EXAMPLES={{ examples }} scripts/schemathesis
 
 # The same with many more examples, and another seed each day.
