@@ -110,7 +110,7 @@ impl Packed {
     }
 
     /// Calls `offer` with every row whose product with `vector` may be as large as `offer` asked for when it was called
-    /// last, `to_reach` at first. Rows come in blocks of [`BLOCK`], by falling length; it may be called for rows that do
+    /// last, `to_reach` at first. Rows come sixteen at a time, by falling length; it may be called for rows that do
     /// not reach it, never not for one that does.
     pub fn search(&self, simd: Bytes, vector: &[f32], mut to_reach: f32, mut offer: impl FnMut(u32) -> f32) {
         assert_eq!(vector.len(), self.width, "the vector is as wide as the table");
