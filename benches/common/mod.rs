@@ -49,13 +49,21 @@ pub fn median(mut values: Vec<f64>) -> f64 {
 /// The most memory that this process held so far, in megabytes; from Linux.
 #[allow(dead_code, reason = "each bench compiles this file anew, and not all tell their memory")]
 pub fn peak_megabytes() -> anyhow::Result<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").context("the memory is told by Linux only")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    megabytes("self", "VmHWM:")
+}
+
+/// What the status of a process says of its memory at `field`, in megabytes; from Linux.
+#[allow(dead_code, reason = "each bench compiles this file anew, and not all tell memory")]
+pub fn megabytes(process: &str, field: &str) -> anyhow::Result<f64> {
+    let status =
+        std::fs::read_to_string(format!("/proc/{process}/status")).context("the memory is told by Linux only")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).with_context(|| format!("no {field}"))?;
     let kilobytes: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
     Ok(kilobytes / 1024.0)
 }
 
 /// Prints what `bench/compare.py` reads.
+#[allow(dead_code, reason = "each bench compiles this file anew, and not all are compared by it")]
 pub fn tell(figures: &serde_json::Value) -> anyhow::Result<()> {
     writeln!(std::io::stdout(), "{figures}").context("the figures cannot be printed")
 }

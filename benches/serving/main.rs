@@ -6,6 +6,8 @@
 #![allow(clippy::indexing_slicing, reason = "the bench indexes its own tables")]
 
 mod cases;
+#[path = "../common/mod.rs"]
+mod common;
 mod load;
 mod rates;
 mod service;
@@ -16,10 +18,6 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-
-/// The generator's own; the service has its own too.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What the cases share.
 pub struct Bench {
@@ -36,14 +34,8 @@ impl Bench {
     }
 }
 
-/// The median.
-pub fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
 fn main() -> anyhow::Result<()> {
-    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
+    let mut arguments = common::arguments().into_iter();
     let (Some(binary), Some(folder)) = (arguments.next(), arguments.next()) else {
         bail!("usage: serving BINARY FOLDER [ROUNDS [CASE…]], the cases being {}", names().join(", "));
     };

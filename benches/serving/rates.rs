@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use super::Bench;
 use super::cases::{self, SHOP_10K};
+use super::common::median;
 use super::load::{Arrivals, Outcome, drive};
 use super::service::Service;
 use super::shop::Shop;
-use super::{Bench, median};
 
 /// Connections of a closed loop: enough that both workers always have one waiting.
 const CONNECTIONS: usize = 32;

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
+use super::common;
+
 /// A running `ouzel serve`; killed when dropped.
 pub struct Service {
     child: Child,
@@ -82,9 +84,7 @@ impl Service {
 
     /// The memory it holds now, megabytes.
     pub fn megabytes(&self) -> anyhow::Result<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        Ok(line.trim().trim_end_matches("kB").trim().parse::<f64>()? / 1024.0)
+        common::megabytes(&self.child.id().to_string(), "VmRSS:")
     }
 
     /// Processor time it has used so far, seconds.

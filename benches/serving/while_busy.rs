@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use serde_json::json;
 
+use super::Bench;
 use super::cases::{self, SHOP_10K};
+use super::common::median;
 use super::load::{Arrivals, Outcome, drive};
 use super::service::Service;
-use super::{Bench, median};
 
 const CONNECTIONS: usize = 64;
 

@@ -1,4 +1,4 @@
-//! A version's files as one archive, made as it is sent: never all of it in memory.
+//! A version's files as one archive, made as it is sent: a file at a time in memory.
 
 use std::io;
 use std::sync::Arc;
@@ -24,16 +24,13 @@ impl Downloads for Files {
     async fn open(&self, version: Version) -> Result<Download, RegistryError> {
         let manifest = self.0.manifest(version).await.map_err(store_error)?;
         let made = u64::try_from(manifest.created_ms / 1000).unwrap_or(0);
-        let folder = format!("versions/{version}");
-        let names = manifest.files.keys().map(String::as_str).chain([MANIFEST, MANIFEST_SUM]);
-        let paths: Vec<String> = names.map(|name| format!("{folder}/{name}")).collect();
+        let names: Vec<String> =
+            manifest.files.into_keys().chain([MANIFEST, MANIFEST_SUM].map(str::to_owned)).collect();
         let store = self.0.clone();
-        let entries = stream::iter(paths).then(move |path| {
+        let entries = stream::iter(names).then(move |name| {
             let store = store.clone();
             async move {
-                let bytes = store.artifacts().get(&path).await.map_err(io::Error::other)?;
-                let bytes = bytes.ok_or_else(|| io::Error::other(format!("{path} is gone")))?;
-                let name = path.rsplit('/').next().unwrap_or(&path);
+                let bytes = store.file(version, &name).await.map_err(io::Error::other)?;
                 entry(&format!("version-{version}/{name}"), bytes, made)
             }
         });

@@ -8,8 +8,9 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, web};
 use dashmap::DashMap;
 
+use super::gauges;
 use super::service::Service;
-use super::{gauges, state};
+use super::state::{self, VersionNumbers};
 
 /// The histogram's name.
 const NAME: &str = "http_server_request_duration_seconds";
@@ -95,7 +96,8 @@ fn method_name(method: &Method) -> &'static str {
     responses((status = 200, description = "Figures in Prometheus' text format", body = String, content_type = "text/plain"), super::openapi::Refused))]
 pub async fn metrics(service: web::Data<Service>) -> HttpResponse {
     let mut text = service.metrics.text();
-    text.push_str(&gauges::text(&state::view(&service).await, service.parts.recommending.reused()));
+    let state = state::with_versions(&service, VersionNumbers::default());
+    text.push_str(&gauges::text(&state, service.parts.recommending.reused()));
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text)
 }
 

@@ -102,10 +102,6 @@ pub async fn get(service: web::Data<Service>) -> Result<HttpResponse, ApiError> 
 
 /// The state now. Only the list of versions is asked of an actor, and only for a moment.
 pub async fn view(service: &Service) -> StateView {
-    let now_ms = service.now_ms();
-    let live = service.live();
-    let recommending = &service.parts.recommending;
-    let report = service.parts.readiness.report();
     let versions = match tokio::time::timeout(PATIENCE, service.parts.registry.list()).await {
         Ok(Ok(list)) => VersionNumbers {
             previous: list.previous,
@@ -113,6 +109,15 @@ pub async fn view(service: &Service) -> StateView {
         },
         Ok(Err(_)) | Err(_) => VersionNumbers::default(),
     };
+    with_versions(service, versions)
+}
+
+/// The state, of which all but the versions is at hand.
+pub fn with_versions(service: &Service, versions: VersionNumbers) -> StateView {
+    let now_ms = service.now_ms();
+    let live = service.live();
+    let recommending = &service.parts.recommending;
+    let report = service.parts.readiness.report();
     StateView {
         stats: service.parts.stats.body(live.as_deref(), now_ms),
         prequential: live.as_ref().and_then(|live| recommending.prequential.of(live.version())),

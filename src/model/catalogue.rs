@@ -2,7 +2,6 @@
 //!
 //! One writer, the ingestor; any number of readers.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -52,22 +51,12 @@ fn halvings(elapsed_ms: i64, half_life_ms: i64) -> f64 {
     (-(elapsed_ms as f64) / half_life_ms.max(1) as f64).exp2()
 }
 
-/// The times at which an item's window begins and ends.
-fn edges_of(data: &ItemData) -> impl Iterator<Item = i64> + use<> {
-    data.available_from_ms.into_iter().chain(data.available_until_ms)
-}
-
-/// Times of windows above which those of windows that are no more are let go.
-const MOST_EDGES: usize = 1000;
-
 /// The catalogue.
 #[derive(Debug)]
 pub struct Catalogue {
     by_id: DashMap<ItemId, ItemIndex>,
     entries: RwLock<Vec<Entry>>,
     changes: AtomicU64,
-    /// The times at which windows of items begin or end, some of them of windows that were set anew since.
-    edges: RwLock<BTreeSet<i64>>,
     shelves: RwLock<Shelves>,
     half_life_ms: i64,
 }
@@ -80,7 +69,6 @@ impl Catalogue {
             by_id: DashMap::new(),
             entries: RwLock::default(),
             changes: AtomicU64::new(0),
-            edges: RwLock::default(),
             shelves: RwLock::default(),
             half_life_ms,
         }
@@ -153,10 +141,7 @@ impl Catalogue {
     /// Sets an item's data; `first_ms` is when it was first heard of, if by this.
     pub fn put(&self, id: &ItemId, data: ItemData, first_ms: i64) {
         let index = self.index(id);
-        let mut entries = self.entries.write();
-        let mut edges = self.edges.write();
-        edges.extend(edges_of(&data));
-        if let Some(entry) = entries.get_mut(index.at()) {
+        if let Some(entry) = self.entries.write().get_mut(index.at()) {
             self.shelves.write().place(index, &entry.data, &data, false);
             entry.data = Arc::new(data);
             entry.deleted = false;
@@ -164,10 +149,6 @@ impl Catalogue {
                 entry.first_ms = first_ms;
             }
         }
-        if edges.len() > MOST_EDGES.max(4 * entries.len()) {
-            *edges = entries.iter().flat_map(|entry| edges_of(&entry.data)).collect();
-        }
-        drop((entries, edges));
         self.changes.fetch_add(1, Ordering::Release);
     }
 
@@ -221,7 +202,7 @@ impl Catalogue {
     /// [`i64::MAX`] where there is none.
     #[must_use]
     pub fn next_change_ms(&self, now_ms: i64) -> i64 {
-        self.edges.read().range(now_ms.saturating_add(1)..).next().copied().unwrap_or(i64::MAX)
+        self.shelves.read().next_change_ms(now_ms)
     }
 
     /// The half-life of trends, milliseconds.

@@ -122,14 +122,7 @@ pub trait Recommender: Send + Sync {
     /// Offers the items that may be among the best, each with the score that [`Self::score_all`] gives it. Answers false,
     /// as [`Self::score_all`] does, when it says nothing of the user.
     fn rank(&self, taste: &Taste<'_>, scratch: &mut Scratch, best: &mut dyn Offers) -> bool {
-        let scores = &mut scratch.scores;
-        scores.clear();
-        scores.resize(self.items(), 0.0);
-        let says = self.score_all(taste, scores);
-        if says {
-            best.offer_all(scores);
-        }
-        says
+        rank_all(self.items(), |scores| self.score_all(taste, scores), scratch, best)
     }
 
     /// Writes how alike every item is to `item`; false when the kind has no notion of it.
@@ -165,6 +158,23 @@ pub trait Recommender: Send + Sync {
     /// # Errors
     /// [`ArtifactError`] when a tensor cannot be represented.
     fn save(&self) -> Result<Tensors, ArtifactError>;
+}
+
+/// Offers every one of `items` items with the score that `score` writes; answers what it does.
+pub fn rank_all(
+    items: usize,
+    score: impl FnOnce(&mut [f32]) -> bool,
+    scratch: &mut Scratch,
+    best: &mut dyn Offers,
+) -> bool {
+    let scores = &mut scratch.scores;
+    scores.clear();
+    scores.resize(items, 0.0);
+    let says = score(scores);
+    if says {
+        best.offer_all(scores);
+    }
+    says
 }
 
 /// A fitted model with the ids its indices stand for.

@@ -3,7 +3,7 @@
 //! A reader takes the sets as they are and keeps them for as long as it chooses items; whoever changes an item meanwhile
 //! changes a copy. Nobody waits for anybody.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
@@ -23,6 +23,8 @@ struct Window {
 pub struct Shelves {
     withheld: Arc<RoaringBitmap>,
     windows: Arc<HashMap<ItemIndex, Window>>,
+    /// The times at which windows begin or end, with the item.
+    edges: Arc<BTreeSet<(i64, u32)>>,
     categories: Arc<HashMap<String, Arc<RoaringBitmap>>>,
 }
 
@@ -39,12 +41,18 @@ impl Shelves {
             };
         }
         let window = Window { from_ms: new.available_from_ms, until_ms: new.available_until_ms };
-        let window = (window.from_ms.is_some() || window.until_ms.is_some()).then_some(window);
-        if self.windows.get(&item).copied() != window {
+        let before = self.windows.get(&item).copied().unwrap_or(Window::ALWAYS);
+        if before != window {
+            let edges = Arc::make_mut(&mut self.edges);
+            for edge in before.edges() {
+                edges.remove(&(edge, item.0));
+            }
+            edges.extend(window.edges().map(|edge| (edge, item.0)));
             let windows = Arc::make_mut(&mut self.windows);
-            match window {
-                Some(window) => windows.insert(item, window),
-                None => windows.remove(&item),
+            if window == Window::ALWAYS {
+                windows.remove(&item)
+            } else {
+                windows.insert(item, window)
             };
         }
         if old.categories != new.categories {
@@ -61,6 +69,12 @@ impl Shelves {
                 Arc::make_mut(categories.entry(category.clone()).or_default()).insert(item.0);
             }
         }
+    }
+
+    /// The next time after `now_ms` at which a window begins or ends; [`i64::MAX`] where there is none.
+    #[must_use]
+    pub fn next_change_ms(&self, now_ms: i64) -> i64 {
+        self.edges.range((now_ms.saturating_add(1), 0)..).next().map_or(i64::MAX, |&(edge, _)| edge)
     }
 
     /// What a question for items of at least one of `categories` may show at `now_ms`; no category means all.
@@ -104,6 +118,12 @@ impl Filter {
 }
 
 impl Window {
+    const ALWAYS: Self = Self { from_ms: None, until_ms: None };
+
+    fn edges(self) -> impl Iterator<Item = i64> {
+        self.from_ms.into_iter().chain(self.until_ms)
+    }
+
     fn holds(self, now_ms: i64) -> bool {
         self.from_ms.is_none_or(|from| from <= now_ms) && self.until_ms.is_none_or(|until| now_ms < until)
     }

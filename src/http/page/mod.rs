@@ -24,6 +24,7 @@ macro_rules! embedded {
 const FILES: &[(&str, &[u8])] = embedded![
     "api.js",
     "app.js",
+    "ask.js",
     "base.css",
     "candidates.js",
     "dialogs.js",

@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::cooccurrence::Taken;
 use super::history::{directions, summands};
-use super::sparse::SparseModel;
+use super::sparse::{SparseModel, keep_heaviest};
 use super::{Settings, shape, sizes};
 use crate::model::artifact::{ArtifactError, Tensors};
 use crate::model::dataset::Dataset;
@@ -187,16 +187,11 @@ impl EaseModel {
         Self { items, weights, telling }
     }
 
-    /// The `keep` entries of each row that weigh most, ties by item.
+    /// With the `keep` entries of each row that weigh most.
     fn cut(&self, keep: usize) -> SparseModel {
         let row = |row: &[f32]| {
             let mut entries: Vec<(u32, f32)> = (0..).zip(row.iter().copied()).filter(|entry| entry.1 != 0.0).collect();
-            if entries.len() > keep {
-                let heaviest = |a: &(u32, f32), b: &(u32, f32)| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0));
-                entries.select_nth_unstable_by(keep, heaviest);
-                entries.truncate(keep);
-                entries.sort_unstable_by_key(|&(item, _)| item);
-            }
+            keep_heaviest(&mut entries, keep);
             entries
         };
         SparseModel::new(KIND, self.weights.chunks(self.items.max(1)).map(row))

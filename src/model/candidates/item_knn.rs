@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::Settings;
 use super::cooccurrence::Taken;
-use super::sparse::SparseModel;
+use super::sparse::{SparseModel, keep_heaviest};
 use crate::model::artifact::{ArtifactError, Tensors};
 use crate::model::dataset::Dataset;
 use crate::model::recommender::{Fitted, Recipe, Recommender};
@@ -102,12 +102,7 @@ impl ItemKnn {
                 near.push((other, likeness as f32));
             }
         }
-        let closest = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-        if near.len() > self.neighbours {
-            near.select_nth_unstable_by(self.neighbours - 1, closest);
-            near.truncate(self.neighbours);
-        }
-        near.sort_unstable_by_key(|&(other, _)| other);
+        keep_heaviest(&mut near, self.neighbours);
         near
     }
 }

@@ -19,6 +19,15 @@ pub struct SparseModel {
     weights: Vec<f32>,
 }
 
+/// Leaves the `keep` entries of a row that weigh most, ties by item, and puts them in the order of items.
+pub fn keep_heaviest(row: &mut Vec<(u32, f32)>, keep: usize) {
+    if row.len() > keep {
+        row.select_nth_unstable_by(keep, |a, b| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0)));
+        row.truncate(keep);
+    }
+    row.sort_unstable_by_key(|&(item, _)| item);
+}
+
 impl SparseModel {
     /// Of rows of (neighbour, weight), each ascending by neighbour.
     pub fn new<Row: AsRef<[(u32, f32)]>>(kind: &'static str, rows: impl IntoIterator<Item = Row>) -> Self {

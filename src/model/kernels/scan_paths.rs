@@ -93,6 +93,24 @@ pub fn next(
     }
 }
 
+/// The loop over blocks, written out in each path, so that what looks at a block is inlined with its instructions.
+macro_rules! first {
+    ($bytes:ident, $scales:ident, $vector:ident, $block:ident, $limit:ident, $too_short:ident, $reached:expr) => {{
+        let size = BLOCK * GROUP * $vector.groups.len();
+        for block in $block..$scales.len() / BLOCK {
+            if $too_short(block) {
+                return None;
+            }
+            let (bytes, scales) = (&$bytes[block * size..][..size], &$scales[block * BLOCK..][..BLOCK]);
+            let reached = $reached(bytes, scales, $vector, $limit(block));
+            if reached != 0 {
+                return Some((block, reached));
+            }
+        }
+        None
+    }};
+}
+
 fn portable(
     bytes: &[u8],
     scales: &[f32],
@@ -101,30 +119,25 @@ fn portable(
     limit: impl Fn(usize) -> f32,
     too_short: impl Fn(usize) -> bool,
 ) -> Option<(usize, u16)> {
-    let size = BLOCK * GROUP * vector.groups.len();
-    for block in block..scales.len() / BLOCK {
-        if too_short(block) {
-            return None;
-        }
-        let mut sums = [-vector.offset; BLOCK];
-        for (rows, group) in bytes[block * size..][..size].chunks_exact(BLOCK * GROUP).zip(&vector.groups) {
-            for (sum, row) in sums.iter_mut().zip(rows.chunks_exact(GROUP)) {
-                *sum += row.iter().zip(group).map(|(&row, &value)| i32::from(row) * i32::from(value)).sum::<i32>();
-            }
-        }
-        let limit = limit(block);
-        let mut reached = 0;
-        for (at, (sum, scale)) in sums.iter().zip(&scales[block * BLOCK..][..BLOCK]).enumerate() {
-            reached |= u16::from(*sum as f32 * scale >= limit) << at;
-        }
-        if reached != 0 {
-            return Some((block, reached));
-        }
-    }
-    None
+    first!(bytes, scales, vector, block, limit, too_short, reached_of)
 }
 
-/// The loop over blocks; `reached` makes the bits of a block from its bytes, its scales and its limit.
+/// Which rows of one block reach the limit.
+fn reached_of(bytes: &[u8], scales: &[f32], vector: &Vector, limit: f32) -> u16 {
+    let mut sums = [-vector.offset; BLOCK];
+    for (rows, group) in bytes.chunks_exact(BLOCK * GROUP).zip(&vector.groups) {
+        for (sum, row) in sums.iter_mut().zip(rows.chunks_exact(GROUP)) {
+            *sum += row.iter().zip(group).map(|(&row, &value)| i32::from(row) * i32::from(value)).sum::<i32>();
+        }
+    }
+    let mut reached = 0;
+    for (at, (sum, scale)) in sums.iter().zip(scales).enumerate() {
+        reached |= u16::from(*sum as f32 * scale >= limit) << at;
+    }
+    reached
+}
+
+/// A path: `reached` makes the bits of a block from its bytes, its scales and its limit.
 macro_rules! path {
     ($name:ident, $features:literal, $arch:ident, |$bytes:ident, $scales:ident, $vector:ident, $limit:ident| $reached:expr) => {
         mod $name {
@@ -153,19 +166,10 @@ macro_rules! path {
                 limit: impl Fn(usize) -> f32,
                 too_short: impl Fn(usize) -> bool,
             ) -> Option<(usize, u16)> {
-                let size = BLOCK * GROUP * vector.groups.len();
-                for block in block..scales.len() / BLOCK {
-                    if too_short(block) {
-                        return None;
-                    }
-                    let (bytes, scales) = (&bytes[block * size..][..size], &scales[block * BLOCK..][..BLOCK]);
-                    // SAFETY: both are cut to a block.
-                    let reached = unsafe { reached(bytes, scales, vector, limit(block)) };
-                    if reached != 0 {
-                        return Some((block, reached));
-                    }
-                }
-                None
+                // SAFETY: the loop cuts both to a block.
+                first!(bytes, scales, vector, block, limit, too_short, |rows, scales, vector, limit| unsafe {
+                    reached(rows, scales, vector, limit)
+                })
             }
         }
     };

@@ -116,6 +116,14 @@ impl VersionStore {
         files::read_manifest(version, &bytes, sum.as_deref())
     }
 
+    /// One of a version's files as it is, unchecked.
+    ///
+    /// # Errors
+    /// [`VersionError::Unknown`] where it is not there, or [`VersionError::Store`].
+    pub async fn file(&self, version: Version, name: &str) -> Result<Bytes, VersionError> {
+        self.artifacts.get(&path(version, name)).await?.ok_or(VersionError::Unknown(version))
+    }
+
     /// Reads a version's manifest and model, every file checked against its checksum.
     ///
     /// # Errors

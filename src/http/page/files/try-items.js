@@ -1,6 +1,7 @@
 // Items: find one by its id, see what is alike, hide it from all lists and show it again.
 
 import { get, part, post } from "./api.js";
+import { ask } from "./ask.js";
 import { facts, h, put } from "./dom.js";
 import { settingValue } from "./format.js";
 import { list } from "./list.js";
@@ -10,18 +11,9 @@ const N = 12;
 
 export function tryItems(root, [id = ""], signal) {
   const input = h("input", { value: id, list: "item-names", autocomplete: "off", spellcheck: "false" });
-  const form = h("form", {
-    class: "panel ask", "aria-label": "Find an item",
-    onsubmit: (event) => {
-      event.preventDefault();
-      const name = input.value.trim();
-      if (!name) input.focus();
-      else if (name === id) load();
-      else location.hash = `#/try/items/${part(name)}`;
-    },
-  },
-  h("label", { class: "field grow" }, "Item", input),
-  h("button", { type: "submit", class: "primary" }, "Find"));
+  const form = ask("Find an item", input, id, "#/try/items", load,
+    h("label", { class: "field grow" }, "Item", input),
+    h("button", { type: "submit", class: "primary" }, "Find"));
   const out = h("div", { class: "stack" }, loading("items"));
   put(root, form, out);
 

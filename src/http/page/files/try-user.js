@@ -1,6 +1,7 @@
 // A user: the history, the list with sources and reasons, two versions side by side, and events that change the list.
 
 import { get, part, post } from "./api.js";
+import { ask } from "./ask.js";
 import { h, put } from "./dom.js";
 import { plural } from "./format.js";
 import { answeredBy, history, list, moves } from "./list.js";
@@ -20,21 +21,12 @@ export function tryUser(root, [user = ""], signal) {
   const beside = h("select", { name: "beside", onchange: () => { chosen.beside = beside.value; load(); } },
     h("option", { value: "" }, "no other"));
   const seen = h("input", { type: "checkbox", checked: chosen.seen, onchange: () => { chosen.seen = seen.checked; load(); } });
-  const form = h("form", {
-    class: "panel ask", "aria-label": "For whom",
-    onsubmit: (event) => {
-      event.preventDefault();
-      const name = input.value.trim();
-      if (!name) input.focus();
-      else if (name === user) load();
-      else location.hash = `#/try/user/${part(name)}`;
-    },
-  },
-  h("label", { class: "field grow" }, "User", input),
-  h("label", { class: "field" }, "Items", n),
-  h("label", { class: "field" }, "Beside", beside),
-  h("label", { class: "check" }, seen, "with seen items"),
-  h("button", { type: "submit", class: "primary" }, "Show the list"));
+  const form = ask("For whom", input, user, "#/try/user", load,
+    h("label", { class: "field grow" }, "User", input),
+    h("label", { class: "field" }, "Items", n),
+    h("label", { class: "field" }, "Beside", beside),
+    h("label", { class: "check" }, seen, "with seen items"),
+    h("button", { type: "submit", class: "primary" }, "Show the list"));
   const out = h("div", { class: "stack" });
   put(root, form, out);
   // A version that is no longer kept cannot answer.

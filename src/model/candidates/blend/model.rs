@@ -13,7 +13,7 @@ use super::{Blend, KIND};
 use crate::model::artifact::{ArtifactError, TensorData, Tensors};
 use crate::model::candidates::{length, load as load_kind, read, shape, sizes};
 use crate::model::near::Near;
-use crate::model::recommender::{Origin, RecipeSpec, Recommender, Scratch, Summand, Taste};
+use crate::model::recommender::{Origin, RecipeSpec, Recommender, Scratch, Summand, Taste, rank_all};
 use crate::model::top_n::Offers;
 
 /// A score this share of the users' mean best one is as little as nothing.
@@ -151,29 +151,22 @@ impl Recommender for BlendModel {
     }
 
     fn rank(&self, taste: &Taste<'_>, scratch: &mut Scratch, best: &mut dyn Offers) -> bool {
-        let Scratch { scores, near, sum } = scratch;
-        match self.join_near(taste, near, sum) {
-            Some(false) => return false,
-            Some(true) => {
-                for (item, score) in sum.scores() {
-                    best.offer(item, score);
-                }
-                for &item in self.by_lift.iter().filter(|&&item| !sum.touched(item)) {
-                    let score = self.lift[item as usize];
-                    if score < best.to_reach() {
-                        break;
-                    }
-                    best.offer(item, score);
-                }
+        let Some(known) = self.join_near(taste, &mut scratch.near, &mut scratch.sum) else {
+            return rank_all(self.items(), |scores| self.score_all(taste, scores), scratch, best);
+        };
+        if !known {
+            return false;
+        }
+        let sum = &scratch.sum;
+        for (item, score) in sum.scores() {
+            best.offer(item, score);
+        }
+        for &item in self.by_lift.iter().filter(|&&item| !sum.touched(item)) {
+            let score = self.lift[item as usize];
+            if score < best.to_reach() {
+                break;
             }
-            None => {
-                scores.clear();
-                scores.resize(self.lift.len(), 0.0);
-                if !self.score_all(taste, scores) {
-                    return false;
-                }
-                best.offer_all(scores);
-            }
+            best.offer(item, score);
         }
         true
     }

@@ -8,7 +8,7 @@ use crate::model::artifact::{ArtifactError, Tensors};
 use crate::model::candidates::history::joined;
 use crate::model::candidates::{length, shape, sizes};
 use crate::model::kernels::{Bytes, Packed, Simd, padded};
-use crate::model::recommender::{Recommender, Scratch, Taste};
+use crate::model::recommender::{Recommender, Scratch, Taste, rank_all};
 use crate::model::top_n::Offers;
 
 /// A user begins at 0 and is wanted at once: more steps than an iteration of the fit takes, to a thousandth of the residual.
@@ -89,22 +89,15 @@ impl Recommender for IalsModel {
     }
 
     fn rank(&self, taste: &Taste<'_>, scratch: &mut Scratch, best: &mut dyn Offers) -> bool {
+        let Some(packed) = &self.packed else {
+            return rank_all(self.items(), |scores| self.score_all(taste, scores), scratch, best);
+        };
         let Some(user) = self.user(taste) else { return false };
-        match &self.packed {
-            Some(packed) => {
-                let exact = |item: u32| self.items.dot(self.items.row(item as usize), &user);
-                packed.search(Bytes::widest(), &user, best.to_reach(), |item| match best.keeps(item) {
-                    true => best.offer(item, exact(item)),
-                    false => best.to_reach(),
-                });
-            }
-            None => {
-                scratch.scores.clear();
-                scratch.scores.resize(self.items.rows(), 0.0);
-                self.items.dots(&user, &mut scratch.scores);
-                best.offer_all(&scratch.scores);
-            }
-        }
+        let exact = |item: u32| self.items.dot(self.items.row(item as usize), &user);
+        packed.search(Bytes::widest(), &user, best.to_reach(), |item| match best.keeps(item) {
+            true => best.offer(item, exact(item)),
+            false => best.to_reach(),
+        });
         true
     }
 
