@@ -7,7 +7,7 @@ import { h } from "./dom.js";
  * `input` takes the name, `fields` are what the form shows. Another name than `current` goes to its place below `place`,
  * the same one loads anew.
  */
-export function ask(label, input, current, place, load, ...fields) {
+export function askFor(label, input, current, place, load, ...fields) {
   return h("form", {
     class: "panel ask", "aria-label": label,
     onsubmit: (event) => {

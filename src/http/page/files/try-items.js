@@ -1,7 +1,7 @@
 // Items: find one by its id, see what is alike, hide it from all lists and show it again.
 
 import { get, part, post } from "./api.js";
-import { ask } from "./ask.js";
+import { askFor } from "./ask.js";
 import { facts, h, put } from "./dom.js";
 import { settingValue } from "./format.js";
 import { list } from "./list.js";
@@ -11,7 +11,7 @@ const N = 12;
 
 export function tryItems(root, [id = ""], signal) {
   const input = h("input", { value: id, list: "item-names", autocomplete: "off", spellcheck: "false" });
-  const form = ask("Find an item", input, id, "#/try/items", load,
+  const form = askFor("Find an item", input, id, "#/try/items", load,
     h("label", { class: "field grow" }, "Item", input),
     h("button", { type: "submit", class: "primary" }, "Find"));
   const out = h("div", { class: "stack" }, loading("items"));

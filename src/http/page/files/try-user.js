@@ -1,7 +1,7 @@
 // A user: the history, the list with sources and reasons, two versions side by side, and events that change the list.
 
 import { get, part, post } from "./api.js";
-import { ask } from "./ask.js";
+import { askFor } from "./ask.js";
 import { h, put } from "./dom.js";
 import { plural } from "./format.js";
 import { answeredBy, history, list, moves } from "./list.js";
@@ -21,7 +21,7 @@ export function tryUser(root, [user = ""], signal) {
   const beside = h("select", { name: "beside", onchange: () => { chosen.beside = beside.value; load(); } },
     h("option", { value: "" }, "no other"));
   const seen = h("input", { type: "checkbox", checked: chosen.seen, onchange: () => { chosen.seen = seen.checked; load(); } });
-  const form = ask("For whom", input, user, "#/try/user", load,
+  const form = askFor("For whom", input, user, "#/try/user", load,
     h("label", { class: "field grow" }, "User", input),
     h("label", { class: "field" }, "Items", n),
     h("label", { class: "field" }, "Beside", beside),
