@@ -14,6 +14,7 @@ use super::ingestor::IngestHandle;
 use super::messages::{Applied, EventBatch, Position};
 use super::supervision::{ExitGuard, answers_pings};
 use crate::kafka::codec::decode_events;
+use crate::kafka::dead_letter::replay_of;
 use crate::kafka::producer::Producer;
 use crate::kafka::record::{Record, RecordBatch};
 use crate::model::clock::Clock;
@@ -123,7 +124,12 @@ impl ReaderParts {
                         o.partition == record.partition && o.topic == *record.topic
                     };
                     let partition = batch.offsets.iter().position(of).unwrap_or_default();
-                    for event in events {
+                    let first = replay_of(record);
+                    for (place, mut event) in events.into_iter().enumerate() {
+                        if let (Some(first), None) = (first, &event.id) {
+                            // A letter may be sent back twice, where a replay was cut off before it noted that.
+                            event.id = Some(format!("dead letter {first} {place}").into());
+                        }
                         batch.events.push(event);
                         batch.positions.push(Position { partition, offset: record.offset });
                         sources.push(source);

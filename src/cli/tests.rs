@@ -234,14 +234,25 @@ fn a_run_is_followed_until_it_is_over() {
 
 #[test]
 fn dead_letters_are_listed_and_replayed() {
+    const PAGE: &str = r#"{"dead_letters":[],"next":"0.0.7"}"#;
+    const DRY: &str = r#"{"replayed":0,"dry_run":{"readable":3,"unreadable":1,"named":[{"topic":"events","partition":0,"offset":9,"timestamp":null,"reason":"bad_json"}]}}"#;
     let list = r#"{"dead_letters":[{"topic":"events","partition":0,"offset":12,"timestamp":1790000000000,"reason":"no JSON"}]}"#;
-    let (url, asked) = service(vec![(200, list), (200, r#"{"replayed":1}"#)]);
+    let (url, asked) = service(vec![(200, list), (200, r#"{"replayed":1}"#), (200, PAGE), (200, DRY)]);
     let (_, out, _) = ouzel(&format!("ouzel dead-letters list --url {url}"));
     assert!(out.contains("no JSON") && out.contains("12"), "{out}");
     assert_eq!(ouzel(&format!("ouzel dead-letters replay --topic events --limit 5 --url {url}")).1, "replayed 1\n");
+    let filtered = "ouzel dead-letters list --topic a/b --partition 2 --reason bad --waiting --next 0.0.9";
+    assert_eq!(ouzel(&format!("{filtered} --url {url}")).1, "no dead letter\nmore: --next 0.0.7\n");
+    let (_, dry, _) = ouzel(&format!("ouzel dead-letters replay --dry-run --url {url}"));
+    assert!(dry.starts_with("3 can be read, 1 cannot\n") && dry.contains("bad_json"), "{dry}");
     assert_eq!(
         asked.join().unwrap(),
-        ["GET /v1/dead-letters?limit=100", "POST /v1/dead-letters/replay?topic=events&limit=5"]
+        [
+            "GET /v1/dead-letters?limit=100",
+            "POST /v1/dead-letters/replay?topic=events&limit=5",
+            "GET /v1/dead-letters?limit=100&topic=a%2Fb&partition=2&reason=bad&waiting=true&next=0.0.9",
+            "POST /v1/dead-letters/replay?dry_run=true"
+        ]
     );
 }
 

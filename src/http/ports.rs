@@ -49,23 +49,69 @@ pub struct DeadLetter {
     pub value: String,
     /// How many bytes it has.
     pub bytes: u64,
+    /// Whether it was sent back.
+    pub replayed: bool,
+}
+
+/// Which dead letters are asked for; all where nothing is said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeadLetterFilter {
+    /// The topic they came from.
+    pub topic: Option<String>,
+    /// The partition there.
+    pub partition: Option<i32>,
+    /// A part of the reason, in any case.
+    pub reason: Option<String>,
+    /// Only those that were not sent back.
+    pub waiting: bool,
+}
+
+/// A page of dead letters.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct DeadLetterPage {
+    /// Newest first.
+    pub dead_letters: Vec<DeadLetter>,
+    /// What `next` is for the page behind this; null on the last one.
+    pub next: Option<String>,
+}
+
+/// What would become of dead letters that were sent back.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct DryRun {
+    /// How many can be read now.
+    pub readable: u64,
+    /// How many would come back as dead letters.
+    pub unreadable: u64,
+    /// Some of those, at most a hundred, each with the reason it has now.
+    pub named: Vec<DeadLetter>,
 }
 
 /// How many records were sent again.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Replayed {
     /// Records sent back to the topic they came from.
     pub replayed: u64,
+    /// With `dry_run`: what would become of them; nothing was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<DryRun>,
 }
 
 /// The dead-letter topics.
 #[async_trait]
 pub trait DeadLetters: Send + Sync {
-    /// The latest dead letters, newest first, at most `limit`.
-    async fn list(&self, limit: usize) -> Result<Vec<DeadLetter>, PortError>;
+    /// Dead letters, newest first, at most `limit`, from where the page that named `next` ended.
+    async fn list(
+        &self,
+        filter: DeadLetterFilter,
+        limit: usize,
+        next: Option<String>,
+    ) -> Result<DeadLetterPage, PortError>;
 
     /// Sends dead letters back to the topic they came from, those of `topic` alone where it is given, at most `limit`.
     async fn replay(&self, topic: Option<String>, limit: usize) -> Result<Replayed, PortError>;
+
+    /// As [`Self::replay`], but only says what would become of them.
+    async fn check(&self, topic: Option<String>, limit: usize) -> Result<Replayed, PortError>;
 }
 
 /// Loads versions that are not live, for questions that name one.

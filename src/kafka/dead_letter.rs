@@ -8,6 +8,9 @@ use super::record::Record;
 /// The headers that a dead letter has behind those of the record, in this order.
 const NAMES: [&str; 5] = ["dlq.topic", "dlq.partition", "dlq.offset", "dlq.timestamp", "dlq.reason"];
 
+/// The header that a record has which was sent back: the place where it first stood.
+pub(crate) const REPLAY_OF: &str = "dlq.replay-of";
+
 type Header = (String, Vec<u8>);
 
 impl Producer {
@@ -65,6 +68,22 @@ pub(crate) fn open(headers: &[Header]) -> Option<(&[Header], Said<'_>)> {
         reason: reason?,
     };
     Some((own, said))
+}
+
+/// The headers of a record on its way back: its own and [`REPLAY_OF`], which it keeps where it was sent back before.
+pub(crate) fn sent_back(own: &[Header], said: &Said<'_>) -> Vec<Header> {
+    let mut headers = own.to_vec();
+    if !own.iter().any(|(name, _)| name == REPLAY_OF) {
+        let place = format!("{}/{}/{}", said.topic, said.partition, said.offset);
+        headers.push((REPLAY_OF.to_owned(), place.into_bytes()));
+    }
+    headers
+}
+
+/// The place where a record that was sent back first stood; none of other records.
+#[must_use]
+pub fn replay_of(record: &Record) -> Option<&str> {
+    str::from_utf8(record.header(REPLAY_OF)?).ok()
 }
 
 #[cfg(test)]

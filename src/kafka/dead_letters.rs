@@ -5,27 +5,27 @@
 //! group `<requests_group>-dead-letters`, which nobody joins. The broker forgets them `offsets.retention.minutes` after
 //! the last replay (7 days by default); letters that it keeps for longer would then be sent again.
 
+mod check;
+mod list;
 mod replay;
 mod session;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, oneshot};
 
+pub use self::check::Checked;
+pub use self::list::{DeadPage, Wanted};
 use self::replay::Replay;
-use self::session::{Lane, Session, Until};
+use self::session::Session;
 use super::broker::{BrokerState, Link};
 use super::context::Context;
-use super::dead_letter::{self, Said};
 use super::options::{ClientError, Options};
 use super::producer::{ProduceError, Producer};
 use super::record::Record;
-use crate::settings::Kafka;
-
-/// Longest time that a list may take.
-const LIST: Duration = Duration::from_secs(20);
+use crate::model::clock::Clock;
+use crate::settings::{Kafka, WireFormat};
 
 /// Why dead letters were not listed or sent back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +56,9 @@ pub enum DeadLettersError {
         #[source]
         error: ProduceError,
     },
+    /// The place to list on from is none that a page named.
+    #[error("there is no page {0:?} of dead letters: give `next` as the page before gave it")]
+    Page(String),
     /// The process is stopping.
     #[error("the dead letters are not read any more, the service is stopping")]
     Stopped,
@@ -85,6 +88,16 @@ pub struct DeadRecord {
 struct Source {
     origin: Arc<str>,
     dead: Arc<str>,
+    /// Whether its records are events; else they are requests.
+    events: bool,
+}
+
+/// How records are read.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    events: WireFormat,
+    requests: WireFormat,
+    now_ms: i64,
 }
 
 /// Reads the dead letters of `events_topic` and `requests_topic`.
@@ -95,6 +108,8 @@ pub struct DeadLetterReader {
     link: Arc<Link>,
     producer: Producer,
     sources: Vec<Source>,
+    formats: (WireFormat, WireFormat),
+    clock: Clock,
     replaying: Arc<Mutex<()>>,
 }
 
@@ -110,29 +125,36 @@ impl DeadLetterReader {
             [("enable.partition.eof", "true"), ("auto.offset.reset", "earliest"), ("statistics.interval.ms", "0")];
         let options = Arc::new(Options::consumer(kafka, &group, &fixed)?);
         let link = BrokerState::new(broker.clock().clone()).link("dead-letters");
-        let mut sources: Vec<Source> = [&kafka.events_topic, &kafka.requests_topic]
-            .map(|topic| {
+        let mut sources: Vec<Source> = [(&kafka.events_topic, true), (&kafka.requests_topic, false)]
+            .map(|(topic, events)| {
                 let dead = format!("{topic}{}", kafka.dead_letter_suffix);
-                Source { origin: Arc::from(topic.as_str()), dead: Arc::from(dead) }
+                Source { origin: Arc::from(topic.as_str()), dead: Arc::from(dead), events }
             })
             .into();
-        sources.dedup();
-        Ok(Self { options, link, producer, sources, replaying: Arc::default() })
+        sources.dedup_by(|one, other| one.origin == other.origin);
+        let (formats, clock) = ((kafka.events_format, kafka.requests_format), broker.clock().clone());
+        Ok(Self { options, link, producer, sources, formats, clock, replaying: Arc::default() })
     }
 
-    /// The latest dead letters, by the time at which they became such, newest first, at most `limit`. Reads the last
-    /// `limit` records of each partition; a topic that is not there is empty. A record that is no dead letter but lies
-    /// among them is shown at its place there, with a reason that says so.
+    /// A page of dead letters, by the time at which they became such, newest first, at most `limit`, going on where the page
+    /// that named `next` ended. A page also ends after 32 MiB of values or 100,000 records looked at, and may then hold few
+    /// letters and still name another. A topic that is not there is empty. A record that is no dead letter but lies among
+    /// them is shown at its place there, with a reason that says so.
     ///
     /// # Errors
-    /// [`DeadLettersError::Away`] after at most 20 s, [`DeadLettersError::Refused`].
-    pub async fn list(&self, limit: usize) -> Result<Vec<DeadRecord>, DeadLettersError> {
+    /// [`DeadLettersError::Away`] after at most 20 s, [`DeadLettersError::Refused`], [`DeadLettersError::UnknownTopic`],
+    /// [`DeadLettersError::Page`].
+    pub async fn page(&self, wanted: Wanted, limit: usize, next: Option<&str>) -> Result<DeadPage, DeadLettersError> {
+        let begin = next.map(list::read_place).transpose()?;
+        self.sources_of(wanted.topic.as_deref())?;
         let sources = self.sources.clone();
-        self.with_session(move |session, _| list(session, &sources, limit)).await
+        self.with_session(move |session, _| list::page(session, &sources, &wanted, limit, begin.as_deref())).await
     }
 
     /// Sends dead letters that were not sent before back to their topic, those of `topic` alone where it is given, oldest
-    /// first and at most `limit`: key, value and headers as the record had them. Answers how many were sent.
+    /// first and at most `limit`: key, value and headers as the record had them, and behind these `dlq.replay-of`, the place
+    /// it had first, by which events of a letter that was sent twice are known. Answers how many were sent. A record that
+    /// still cannot be read comes back as a new letter.
     ///
     /// Each is delivered before it counts as sent and the next hundred follow; then it is not sent again, unless the
     /// process or the broker fails in between. One replay runs at a time, another waits for it; several processes must not
@@ -143,12 +165,7 @@ impl DeadLetterReader {
     /// # Errors
     /// [`DeadLettersError`]; what was sent by then is remembered.
     pub async fn replay(&self, topic: Option<&str>, limit: usize) -> Result<u64, DeadLettersError> {
-        let sources: Vec<Source> =
-            self.sources.iter().filter(|source| topic.is_none_or(|topic| *source.origin == *topic)).cloned().collect();
-        if let (Some(topic), true) = (topic, sources.is_empty()) {
-            let known: Vec<&str> = self.sources.iter().map(|source| &*source.origin).collect();
-            return Err(DeadLettersError::UnknownTopic { topic: topic.to_owned(), known: known.join(", ") });
-        }
+        let sources = self.sources_of(topic)?;
         let alone = Arc::clone(&self.replaying).lock_owned().await;
         let (producer, runtime) = (self.producer.clone(), Handle::current());
         self.with_session(move |session, deserted| {
@@ -157,6 +174,29 @@ impl DeadLetterReader {
             replayed
         })
         .await
+    }
+
+    /// What would become of the letters that a replay would send: each is decoded, none is sent.
+    ///
+    /// # Errors
+    /// [`DeadLettersError`].
+    pub async fn check(&self, topic: Option<&str>, limit: usize) -> Result<Checked, DeadLettersError> {
+        let sources = self.sources_of(topic)?;
+        let (events, requests) = self.formats;
+        let reading = Reading { events, requests, now_ms: self.clock.now_ms() };
+        self.with_session(move |session, deserted| check::check(session, &sources, reading, limit, deserted)).await
+    }
+
+    fn sources_of(&self, topic: Option<&str>) -> Result<Vec<Source>, DeadLettersError> {
+        let sources: Vec<Source> =
+            self.sources.iter().filter(|source| topic.is_none_or(|topic| *source.origin == *topic)).cloned().collect();
+        match topic {
+            Some(topic) if sources.is_empty() => {
+                let known: Vec<&str> = self.sources.iter().map(|source| &*source.origin).collect();
+                Err(DeadLettersError::UnknownTopic { topic: topic.to_owned(), known: known.join(", ") })
+            }
+            _ => Ok(sources),
+        }
     }
 
     /// Runs `work` on a blocking thread, with a way to ask whether nobody waits for it any more. The answer does not wait
@@ -180,52 +220,13 @@ impl DeadLetterReader {
     }
 }
 
-fn report<T>(answer: oneshot::Sender<Result<T, DeadLettersError>>, result: Result<T, DeadLettersError>) {
-    if answer.send(result).is_err() {
-        tracing::debug!("nobody waits for the dead letters any more");
-    }
-}
-
-fn list(session: &Session, sources: &[Source], limit: usize) -> Result<Vec<DeadRecord>, DeadLettersError> {
-    let until = Until::after(LIST);
-    let mut latest: Vec<(Record, DeadRecord)> = Vec::new();
-    for source in sources {
-        for lane in session.lanes(&source.dead, &until)? {
-            let from = lane.high.saturating_sub_unsigned(u64::try_from(limit).unwrap_or(u64::MAX)).max(lane.low);
-            let read = session.read(&lane, from, (usize::MAX, usize::MAX), &until)?;
-            latest.extend(read.records.into_iter().map(|record| show(record, source, &lane)));
-            latest.sort_by(|(one, _), (other, _)| age(other).cmp(&age(one)));
-            latest.truncate(limit);
-        }
-    }
-    Ok(latest.into_iter().map(|(_, shown)| shown).collect())
-}
-
 /// What dead letters are ordered by: their own time among the dead letters, then their place.
 fn age(letter: &Record) -> (i64, i64, &str, i32) {
     (letter.timestamp_ms.unwrap_or(-1), letter.offset, &*letter.topic, letter.partition)
 }
 
-/// What is shown of a letter, beside the letter itself without its value.
-fn show(mut letter: Record, source: &Source, lane: &Lane) -> (Record, DeadRecord) {
-    let value = letter.payload.take().unwrap_or_default();
-    let opened = dead_letter::open(&letter.headers).map(|(_, said)| said);
-    let unsaid = Said {
-        topic: &source.origin,
-        partition: letter.partition,
-        offset: letter.offset,
-        timestamp_ms: letter.timestamp_ms,
-        reason: "no dead letter: it lacks the dlq headers and is never sent back",
-    };
-    let said = opened.unwrap_or(unsaid);
-    let shown = DeadRecord {
-        topic: said.topic.to_owned(),
-        partition: said.partition,
-        offset: said.offset,
-        timestamp_ms: said.timestamp_ms,
-        reason: said.reason.to_owned(),
-        value,
-        replayed: opened.is_some_and(|said| *said.topic == *source.origin) && letter.offset < lane.next,
-    };
-    (letter, shown)
+fn report<T>(answer: oneshot::Sender<Result<T, DeadLettersError>>, result: Result<T, DeadLettersError>) {
+    if answer.send(result).is_err() {
+        tracing::debug!("nobody waits for the dead letters any more");
+    }
 }

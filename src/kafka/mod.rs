@@ -11,7 +11,7 @@
 pub mod broker;
 pub mod codec;
 mod context;
-mod dead_letter;
+pub mod dead_letter;
 pub mod dead_letters;
 pub mod embedded;
 pub mod events;

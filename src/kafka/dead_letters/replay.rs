@@ -156,10 +156,10 @@ impl Track {
 /// The record that a letter holds, on its way back to `origin`; none where it says it came from elsewhere.
 fn back(letter: Record, origin: &Arc<str>) -> Option<OutRecord> {
     let place = letter.place();
-    let Some((own, _)) = dead_letter::open(&letter.headers).filter(|(_, said)| *said.topic == **origin) else {
+    let Some((own, said)) = dead_letter::open(&letter.headers).filter(|(_, said)| *said.topic == **origin) else {
         tracing::warn!(record = place, "this is no dead letter of {origin}, it is passed over");
         return None;
     };
-    let headers = own.to_vec();
+    let headers = dead_letter::sent_back(own, &said);
     Some(OutRecord { topic: Arc::clone(origin), key: letter.key, payload: letter.payload, headers })
 }

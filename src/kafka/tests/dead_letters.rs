@@ -6,7 +6,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::{Bench, LONG, read, until};
-use crate::kafka::dead_letters::{DeadLetterReader, DeadLettersError, DeadRecord};
+use crate::kafka::dead_letters::{DeadLetterReader, DeadLettersError, DeadPage, DeadRecord, Wanted};
 use crate::kafka::events::follow;
 use crate::kafka::producer::OutRecord;
 use crate::kafka::record::Record;
@@ -37,6 +37,13 @@ impl Bench {
         topic.clone_into(&mut kafka.events_topic);
         let (_stream, mut batches) = follow(&kafka, &[], &self.broker).unwrap();
         read(&mut batches, count).await
+    }
+}
+
+impl DeadLetterReader {
+    /// The latest of all.
+    async fn list(&self, limit: usize) -> Result<Vec<DeadRecord>, DeadLettersError> {
+        Ok(self.page(Wanted::default(), limit, None).await?.letters)
     }
 }
 
@@ -94,6 +101,64 @@ async fn the_latest_of_all_partitions_and_topics_come_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn pages_hold_each_letter_that_is_asked_for_once() {
+    let bench = Bench::new(1).await;
+    let (events, requests) = (bench.kafka.events_topic.clone(), bench.kafka.requests_topic.clone());
+    bench.make_dead(&events, 3).await;
+    bench.make_dead(&requests, 1).await;
+    bench.bury(&events, 0..8).await;
+    bench.bury(&requests, 8..12).await;
+    bench.bury(&events, 12..17).await;
+    let letters = bench.letters();
+    let all = async |wanted: Wanted, limit| {
+        let (mut found, mut next): (Vec<i64>, Option<String>) = (Vec::new(), None);
+        loop {
+            let page: DeadPage = letters.page(wanted.clone(), limit, next.as_deref()).await.unwrap();
+            assert!(page.letters.len() <= limit);
+            found.extend(offsets(&page.letters));
+            match page.next {
+                Some(place) => next = Some(place),
+                None => return found,
+            }
+        }
+    };
+    for limit in [1, 3, 5, 100] {
+        assert_eq!(all(Wanted::default(), limit).await, (0..17).rev().collect::<Vec<_>>(), "{limit}");
+    }
+    let of_requests = Wanted { topic: Some(requests.clone()), ..Wanted::default() };
+    assert_eq!(all(of_requests, 3).await, [11, 10, 9, 8]);
+    let of_reason = Wanted { reason: Some("BAD_JSON: 1".to_owned()), ..Wanted::default() };
+    assert_eq!(all(of_reason, 2).await, [16, 15, 14, 13, 12, 11, 10, 1]);
+    let of_partition = |partition| Wanted { partition: Some(partition), ..Wanted::default() };
+    assert_eq!((all(of_partition(7), 100).await.len(), all(of_partition(6), 2).await.len()), (17, 0));
+    assert_eq!(letters.replay(Some(&events), 9).await, Ok(9));
+    let waiting = Wanted { waiting: true, ..Wanted::default() };
+    assert_eq!(all(waiting, 4).await, [16, 15, 14, 13, 11, 10, 9, 8]);
+    let astray = letters.page(Wanted::default(), 1, Some("0.0")).await.unwrap_err().to_string();
+    assert_eq!(astray, "there is no page \"0.0\" of dead letters: give `next` as the page before gave it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_reads_what_waits_and_sends_nothing() {
+    let bench = Bench::new(1).await;
+    let topic = bench.kafka.events_topic.clone();
+    bench.make_dead(&topic, 1).await;
+    bench.bury(&topic, 0..2).await;
+    let good = Record { payload: Some(br#"{"user":1,"item":"a"}"#.to_vec()), ..record(&topic, 2) };
+    bench.producer().dead_letter(&good, "was not readable once").await.unwrap();
+    let letters = bench.letters();
+    for _ in 0..2 {
+        let checked = letters.check(Some(&topic), usize::MAX).await.unwrap();
+        assert_eq!((checked.readable, checked.unreadable, offsets(&checked.named)), (1, 2, vec![0, 1]));
+        assert!(!checked.named[0].reason.starts_with("bad_json: 0"), "{}", checked.named[0].reason);
+    }
+    assert_eq!(letters.check(None, 2).await.unwrap().readable, 0, "the oldest two");
+    assert!(letters.list(9).await.unwrap().iter().all(|letter| !letter.replayed));
+    assert_eq!(letters.replay(None, usize::MAX).await, Ok(3));
+    assert_eq!(letters.check(None, usize::MAX).await.unwrap(), super::super::dead_letters::Checked::default());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_letter_is_sent_back_byte_for_byte_and_once() {
     let bench = Bench::new(1).await;
     let topic = bench.kafka.events_topic.clone();
@@ -111,7 +176,9 @@ async fn a_letter_is_sent_back_byte_for_byte_and_once() {
     let letters = bench.letters();
     assert_eq!(letters.replay(None, usize::MAX).await, Ok(3));
     for (back, original) in bench.records(&topic, 3).await.iter().zip(&originals) {
-        assert_eq!((&back.key, &back.payload, &back.headers), (&original.key, &original.payload, &original.headers));
+        let mut headers = original.headers.clone();
+        headers.push(own("dlq.replay-of", format!("{topic}/7/{}", original.offset).as_bytes()));
+        assert_eq!((&back.key, &back.payload, &back.headers), (&original.key, &original.payload, &headers));
     }
     assert!(letters.list(9).await.unwrap().iter().all(|letter| letter.replayed));
     assert_eq!(letters.replay(None, usize::MAX).await, Ok(0));
