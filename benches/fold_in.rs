@@ -37,12 +37,13 @@ fn main() -> anyhow::Result<()> {
     let file = Path::new(arguments.first().context("which file?")?);
     let format = arguments.get(1).map_or("events", String::as_str).parse().map_err(anyhow::Error::msg)?;
     let (rows, _) = load_interactions(file, &file.display().to_string(), format, &|_, value| value)?;
-    let mut split = leave_last_out(&rows);
+    let mut split = leave_last_out(rows);
     let strangers = strangers(&split);
     split.test.retain(|test| strangers.get(test.user as usize).is_some_and(|&stranger| stranger));
     let set = TestSet::new(&split);
-    let stranger = |row: usize| split.train.users.get(row).and_then(|&user| strangers.get(user as usize)).copied();
-    let without = Dataset::new(&split.train.filtered(|row| stranger(row) == Some(false)));
+    let users = &split.train.table().users;
+    let stranger = |row: usize| users.get(row).and_then(|&user| strangers.get(user as usize)).copied();
+    let without = Dataset::new(split.train.filtered(|row| stranger(row) == Some(false)));
     anyhow::ensure!(without.item_ids == set.data.item_ids, "an item is the strangers' alone");
     let histories = histories(&set);
     for spec in specs(set.data.items())? {
@@ -71,13 +72,13 @@ fn main() -> anyhow::Result<()> {
 /// By user: every eighth, unless an item would be left without a taker.
 fn strangers(split: &Split) -> Vec<bool> {
     let train = &split.train;
-    let mut takers = vec![0_u32; train.item_ids.len()];
+    let mut takers = vec![0_u32; train.table().item_ids.len()];
     let data = Dataset::new(train);
     let items_of = |user: usize| data.of(user).iter().map(|pair| pair.item as usize);
     for user in 0..data.users() {
         items_of(user).for_each(|item| takers[item] += 1);
     }
-    let mut strangers = vec![false; train.user_ids.len()];
+    let mut strangers = vec![false; train.users()];
     for (user, &source) in data.source_users.iter().enumerate().filter(|(_, source)| source.is_multiple_of(STRANGERS)) {
         if items_of(user).all(|item| takers[item] > 1) {
             items_of(user).for_each(|item| takers[item] -= 1);
@@ -99,7 +100,7 @@ fn specs(items: usize) -> anyhow::Result<Vec<RecipeSpec>> {
 
 /// Histories of each of the lengths, of several users' items each.
 fn histories(set: &TestSet) -> Vec<Vec<Vec<Acted>>> {
-    let acts: Vec<Acted> = set.cases().flat_map(|case| case.taste.history.to_vec()).collect();
+    let acts: Vec<Acted> = set.cases().flat_map(|case| case.history).collect();
     let of_length = |length: usize| acts.chunks_exact(length).take(TIMED).map(<[Acted]>::to_vec).collect();
     LENGTHS.map(of_length).to_vec()
 }

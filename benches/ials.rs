@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context;
-use ouzel::model::candidates::ials::{Alternation, Factors, Ials, Positives, drawn};
+use ouzel::model::candidates::ials::{Alternation, Entries, Factors, Ials, Positives, Rows, drawn};
 use ouzel::model::kernels::Simd;
 use ouzel::model::training::job::Job;
 use ouzel::model::training::pool;
@@ -60,14 +60,15 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// The peer's objective of our factors, brought to its scale.
-fn objective(positives: &Positives, alternation: &Alternation<'_>) -> f64 {
+fn objective(positives: &Positives<'_>, alternation: &Alternation<'_>) -> f64 {
     let (users, items) = (&alternation.users, &alternation.items);
     let score = |user: &[f32], item: &[f32]| f64::from(users.dot(user, item)) / SHARE;
     let of_pairs: f64 = (0..users.rows())
         .into_par_iter()
         .map(|user| {
-            let scores =
-                positives.by_user.of(user).0.iter().map(|&item| score(users.row(user), items.row(item as usize)));
+            let mut entries = Entries::default();
+            let liked = positives.by_user.of(user, &mut entries).0;
+            let scores = liked.iter().map(|&item| score(users.row(user), items.row(item as usize)));
             scores.map(|score| CONFIDENCE * (1.0 - score).powi(2) - score.powi(2)).sum::<f64>()
         })
         .sum();

@@ -36,7 +36,7 @@ pub fn pairs(path: &Path) -> anyhow::Result<Dataset> {
     for &[user, item] in words.as_chunks::<2>().0 {
         rows.push(user, item, 1.0, NO_TIME);
     }
-    Ok(Dataset::new(&rows))
+    Ok(Dataset::new(rows))
 }
 
 /// The median.

@@ -12,7 +12,7 @@ use arc_swap::ArcSwapOption;
 use super::errors::RegistryError;
 use super::ingest_memory::Memory;
 use super::ingestor::IngestHandle;
-use super::messages::Registration;
+use super::messages::{Registration, Snapshot};
 use super::registry::RegistryHandle;
 use super::slot::Slot;
 use super::supervision::take_panic;
@@ -199,7 +199,7 @@ fn perform(run: &str, parts: &JobParts, job: &Job) -> RunFinished {
         Ok(snapshot) => snapshot,
         Err(error) => return failed(run, RunStatus::Failed, format!("no snapshot: {error}")),
     };
-    let data = &snapshot.data;
+    let Snapshot { rows, data } = snapshot;
     job.log(format!("{} events of {} users on {} items", data.events, data.users, data.items));
 
     let live = parts.live.load_full();
@@ -207,7 +207,7 @@ fn perform(run: &str, parts: &JobParts, job: &Job) -> RunFinished {
     let parent = live.as_ref().map(|live| &live.fitted);
     let found = live.as_ref().map_or(&[][..], |live| &live.manifest.candidates);
     fail::fail_point!("job.train");
-    let mut outcome = match pipeline::train(&snapshot.rows, &parts.plan.remembering(found), live_recipe, parent, job) {
+    let mut outcome = match pipeline::train(rows, &parts.plan.remembering(found), live_recipe, parent, job) {
         Ok(outcome) => outcome,
         Err(FitError::Cancelled) => return failed(run, RunStatus::Cancelled, FitError::Cancelled.to_string()),
         Err(error) => return failed(run, RunStatus::Failed, error.to_string()),
@@ -226,9 +226,8 @@ fn perform(run: &str, parts: &JobParts, job: &Job) -> RunFinished {
         return finished;
     }
     job.step("publish");
-    drop(snapshot.rows);
     let origin = Origin { run, parent: live.as_ref().map(|live| live.version()), now_ms: parts.clock.now_ms() };
-    let Some(registration) = registration(outcome, snapshot.data, &origin) else { return finished };
+    let Some(registration) = registration(outcome, data, &origin) else { return finished };
     drop(live);
     match runtime.block_on(parts.registry.register(registration)) {
         Ok(manifest) => {

@@ -56,12 +56,14 @@ impl Offline {
         Ok(live)
     }
 
-    /// All of the log, to train on.
+    /// All of the log, to train on. The histories are emptied, since a run needs the room: no list can be made after this.
     ///
     /// # Errors
     /// [`LogError`].
     pub fn snapshot(&self) -> Result<Snapshot, LogError> {
-        Ok(self.memory.snapshot(self.log.offsets()?))
+        let snapshot = self.memory.snapshot(self.log.offsets()?);
+        self.memory.histories.clear();
+        Ok(snapshot)
     }
 
     /// Writes a version, checks it as it will be loaded, and makes it the one that answers from the next start on.

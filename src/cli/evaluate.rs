@@ -157,7 +157,7 @@ fn evaluate_file(
         lists: lists.clone(),
     };
     let watched = Watched::new(settings);
-    let report = evaluate(&rows, &options, &watched.job);
+    let report = evaluate(rows, &options, &watched.job);
     watched.end();
     let report = report?;
     if let (Some(lists), Some(path)) = (lists, &args.lists) {

@@ -10,6 +10,7 @@ use super::remote::wait_for;
 use super::runs::{self, RunsAction, RunsArgs};
 use super::versions::Asked;
 use crate::actors::job::{Origin, registration};
+use crate::actors::messages::Snapshot;
 use crate::app::offline::{self, Offline};
 use crate::model::clock::Clock;
 use crate::model::evaluation::report;
@@ -98,17 +99,16 @@ fn work(
     let job = &watched.job;
     job.step("snapshot");
     let live = wait_for(async { Ok(folder.load_live().await?) })?;
-    let snapshot = folder.snapshot()?;
-    let data = &snapshot.data;
+    let Snapshot { rows, data } = folder.snapshot()?;
     job.log(format!("{} events of {} users on {} items", data.events, data.users, data.items));
     let (recipe, parent) = (live.as_ref().map(|live| &live.manifest.recipe), live.as_ref().map(|live| &live.fitted));
     let plan = live.as_ref().map_or_else(|| plan.clone(), |live| plan.remembering(&live.manifest.candidates));
-    let outcome = pipeline::train(&snapshot.rows, &plan, recipe, parent, job)?;
+    let outcome = pipeline::train(rows, &plan, recipe, parent, job)?;
     record.candidates.clone_from(&outcome.candidates);
     record.gate = Some(outcome.verdict.clone());
     let origin =
         Origin { run: &record.id, parent: live.as_ref().map(|live| live.version()), now_ms: Clock::System.now_ms() };
-    let Some(registration) = registration(outcome, snapshot.data, &origin) else {
+    let Some(registration) = registration(outcome, data, &origin) else {
         record.status = RunStatus::Refused;
         record.error = record.gate.as_ref().and_then(|gate| gate.reasons.first().cloned());
         return Ok(());

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use super::ids::{ItemId, UserId};
-use super::interactions::{Interactions, NO_TIME};
+use super::interactions::NO_TIME;
+use super::selection::Selection;
 
 /// One user's dealings with one item, all events joined.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -13,8 +14,6 @@ pub struct Pair {
     pub item: u32,
     /// The sum of the weights; negative when dislikes prevail.
     pub weight: f32,
-    /// How many rows were joined.
-    pub count: u32,
     /// The first time, or [`NO_TIME`].
     pub first_ms: i64,
     /// The last time, or [`NO_TIME`].
@@ -47,30 +46,33 @@ pub struct Dataset {
     pub item_ids: Arc<Vec<ItemId>>,
     /// `id_order[i]` is item `i`'s place among all items in string order of ids: how ties are broken.
     pub id_order: Vec<u32>,
-    /// The index in the [`Interactions`] of each user here.
+    /// The rows that were joined.
+    pub source: Selection,
+    /// The index in the source's table of each user here.
     pub source_users: Vec<u32>,
-    /// The index here of each item of the [`Interactions`], [`u32::MAX`] where it has no row.
+    /// The index here of each item of the source's table, [`u32::MAX`] where it has no row.
     pub item_of_source: Vec<u32>,
 }
 
 impl Dataset {
     /// Joins the rows to pairs and makes the indices dense.
     #[must_use]
-    pub fn new(rows: &Interactions) -> Self {
-        let (starts, by_user) = rows.by_user();
-        let occurs = |&user: &u32| starts[user as usize] < starts[user as usize + 1];
+    pub fn new(source: impl Into<Selection>) -> Self {
+        let source = source.into();
+        let rows = source.table().clone();
+        let occurs = |&user: &u32| !source.of(user as usize).is_empty();
         let source_users: Vec<u32> = (0..).take(rows.user_ids.len()).filter(occurs).collect();
-        let (source_items, item_of_source) = dense(&rows.items, rows.item_ids.len());
+        let (source_items, item_of_source) = dense(&source.items_seen());
         let user_ids: Vec<UserId> = source_users.iter().map(|&u| rows.user_ids[u as usize].clone()).collect();
         let item_ids: Vec<ItemId> = source_items.iter().map(|&i| rows.item_ids[i as usize].clone()).collect();
 
         let mut offsets = Vec::with_capacity(user_ids.len() + 1);
         offsets.push(0);
-        let mut pairs: Vec<Pair> = Vec::with_capacity(rows.len());
+        let mut pairs: Vec<Pair> = Vec::with_capacity(source.len());
         let mut place = vec![usize::MAX; item_ids.len()];
         for &user in &source_users {
             let (user, first) = (user as usize, pairs.len());
-            for &row in &by_user[starts[user]..starts[user + 1]] {
+            for &row in source.of(user) {
                 let row = row as usize;
                 let item = item_of_source[rows.items[row] as usize];
                 join(&mut pairs, first, &mut place[item as usize], item, rows.weights[row], rows.times[row]);
@@ -85,35 +87,14 @@ impl Dataset {
         Self {
             offsets,
             pairs,
-            last_ms: rows.times.iter().copied().max().unwrap_or(NO_TIME),
+            last_ms: source.times().max().unwrap_or(NO_TIME),
             user_ids: Arc::new(user_ids),
             item_ids: Arc::new(item_ids),
             id_order,
+            source,
             source_users,
             item_of_source,
         }
-    }
-
-    /// The pairs as rows again, to divide them once more: one row at a pair's first time, and one at its last where that
-    /// is another, its weight shared between them by the count of events. Indices are this dataset's.
-    #[must_use]
-    pub fn rows(&self) -> Interactions {
-        let mut rows = Interactions {
-            user_ids: self.user_ids.clone(),
-            item_ids: self.item_ids.clone(),
-            ..Interactions::default()
-        };
-        for (user, bounds) in (0_u32..).zip(self.offsets.windows(2)) {
-            for pair in &self.pairs[bounds[0]..bounds[1]] {
-                let again = pair.last_ms != pair.first_ms && pair.count > 1;
-                let last = if again { pair.weight / pair.count as f32 } else { 0.0 };
-                rows.push(user, pair.item, pair.weight - last, pair.first_ms);
-                if again {
-                    rows.push(user, pair.item, last, pair.last_ms);
-                }
-            }
-        }
-        rows
     }
 
     /// Number of users.
@@ -139,12 +120,11 @@ impl Dataset {
 fn join(pairs: &mut Vec<Pair>, first: usize, place: &mut usize, item: u32, weight: f32, time: i64) {
     if *place == usize::MAX || *place < first {
         *place = pairs.len();
-        pairs.push(Pair { item, weight, count: 1, first_ms: time, last_ms: time });
+        pairs.push(Pair { item, weight, first_ms: time, last_ms: time });
         return;
     }
     let pair = &mut pairs[*place];
     pair.weight += weight;
-    pair.count += 1;
     if time != NO_TIME {
         pair.first_ms = if pair.first_ms == NO_TIME { time } else { pair.first_ms.min(time) };
         pair.last_ms = pair.last_ms.max(time);
@@ -152,17 +132,11 @@ fn join(pairs: &mut Vec<Pair>, first: usize, place: &mut usize, item: u32, weigh
 }
 
 /// The sources that occur, in order of index, and the dense index of each source ([`u32::MAX`] where it does not occur).
-fn dense(column: &[u32], sources: usize) -> (Vec<u32>, Vec<u32>) {
-    let mut dense_of = vec![u32::MAX; sources];
-    for &source in column {
-        dense_of[source as usize] = 0;
-    }
-    let mut occurring = Vec::new();
-    for (source, dense) in (0_u32..).zip(dense_of.iter_mut()) {
-        if *dense == 0 {
-            *dense = u32::try_from(occurring.len()).unwrap_or(u32::MAX);
-            occurring.push(source);
-        }
+fn dense(seen: &[bool]) -> (Vec<u32>, Vec<u32>) {
+    let occurring: Vec<u32> = (0_u32..).zip(seen).filter_map(|(source, &seen)| seen.then_some(source)).collect();
+    let mut dense_of = vec![u32::MAX; seen.len()];
+    for (dense, &source) in (0_u32..).zip(&occurring) {
+        dense_of[source as usize] = dense;
     }
     (occurring, dense_of)
 }
@@ -182,6 +156,7 @@ pub fn string_order(ids: &[ItemId]) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::interactions::Interactions;
 
     #[test]
     fn rows_of_a_pair_are_joined_and_indices_are_dense() {
@@ -195,16 +170,12 @@ mod tests {
         rows.push(0, 2, 1.0, 20);
         rows.push(0, 0, 1.0, 15);
         rows.push(0, 2, 2.0, 10);
-        let data = Dataset::new(&rows);
+        let data = Dataset::new(rows);
         assert_eq!(data.user_ids.iter().map(UserId::as_str).collect::<Vec<_>>(), ["u", "v"]);
         assert_eq!(data.item_ids.iter().map(ItemId::as_str).collect::<Vec<_>>(), ["b", "a"]);
-        assert_eq!(data.of(0)[0], Pair { item: 1, weight: 3.0, count: 2, first_ms: 10, last_ms: 20 });
+        assert_eq!(data.of(0)[0], Pair { item: 1, weight: 3.0, first_ms: 10, last_ms: 20 });
         assert_eq!(data.of(0).len(), 2);
         assert_eq!(data.last_ms, 30);
-        assert_eq!(
-            Dataset::new(&data.rows()).pairs[0],
-            Pair { item: 1, weight: 3.0, count: 2, first_ms: 10, last_ms: 20 }
-        );
         assert_eq!(data.id_order, [1, 0]);
     }
 }

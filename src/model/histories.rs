@@ -144,6 +144,13 @@ impl Histories {
         Some(history)
     }
 
+    /// Lets go of all users and events.
+    pub fn clear(&self) {
+        self.users.clear();
+        self.users.shrink_to_fit();
+        self.events.store(0, Ordering::Relaxed);
+    }
+
     /// The last log record that is applied, 0 before the first.
     #[must_use]
     pub fn applied_seq(&self) -> u64 {

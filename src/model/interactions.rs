@@ -75,20 +75,6 @@ impl Interactions {
         kept
     }
 
-    /// The rows' numbers by user, each user's in their order here; and where each user's begin, one longer than the users.
-    #[must_use]
-    pub fn by_user(&self) -> (Vec<usize>, Vec<u32>) {
-        let starts = starts(&self.users, self.user_ids.len());
-        let mut rows = vec![0_u32; self.len()];
-        let mut next = starts.clone();
-        for (row, &user) in (0_u32..).zip(&self.users) {
-            let slot = &mut next[user as usize];
-            rows[*slot] = row;
-            *slot += 1;
-        }
-        (starts, rows)
-    }
-
     /// The earliest and the latest time, of the rows that have one.
     #[must_use]
     pub fn time_range(&self) -> Option<(i64, i64)> {

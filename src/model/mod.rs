@@ -22,6 +22,7 @@ pub mod near;
 pub(crate) mod real_files;
 pub mod recommender;
 pub mod run;
+pub mod selection;
 pub mod serving;
 pub mod shelves;
 pub mod top_n;

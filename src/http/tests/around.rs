@@ -47,7 +47,7 @@ fn shop() -> Data<Service> {
     rows.user_ids = Arc::new(users.into_ids());
     rows.item_ids = Arc::new(items.into_ids());
     let spec = RecipeSpec { kind: "item-knn".into(), settings: json!({ "neighbours": 5, "shrinkage": 0.0 }) };
-    let fitted = fit(&*recipe(&spec).unwrap(), &Dataset::new(&rows), None, &Job::quiet(1)).unwrap();
+    let fitted = fit(&*recipe(&spec).unwrap(), &Dataset::new(rows), None, &Job::quiet(1)).unwrap();
     let manifest = Manifest::by_hand(3, spec, NOW_MS);
     let live = LiveModel::bind(Arc::new(manifest), fitted, &recommending.catalogue);
     recommending.live.store(Some(Arc::new(live)));

@@ -59,7 +59,7 @@ fn judged(rows: &Interactions) {
             metric: Metric::Ndcg10,
             lists: None,
         };
-        match evaluate(rows, &options, &Job::quiet(42)) {
+        match evaluate(rows.clone(), &options, &Job::quiet(42)) {
             Ok(report) => finite(&report.rows),
             Err(FitError::Unsuited(reason)) => assert!(!reason.is_empty()),
             Err(other) => panic!("{protocol}: {other}"),
@@ -71,7 +71,7 @@ fn judged(rows: &Interactions) {
             margin: 0.0,
             probes: 5,
         };
-        match train(rows, &plan, None, None, &Job::quiet(42)) {
+        match train(rows.clone(), &plan, None, None, &Job::quiet(42)) {
             Ok(outcome) => finite(&outcome.candidates),
             Err(FitError::Unsuited(reason)) => assert!(!reason.is_empty()),
             Err(other) => panic!("{protocol}: {other}"),
@@ -81,7 +81,7 @@ fn judged(rows: &Interactions) {
 
 /// Serves every kind that can be fitted on the rows, and asks it everything.
 fn served(rows: &[Row]) {
-    let data = Dataset::new(&interactions(rows));
+    let data = Dataset::new(interactions(rows));
     for spec in every_kind() {
         let fitted = match fit(&*recipe(&spec).unwrap(), &data, None, &Job::quiet(42)) {
             Ok(fitted) => fitted,

@@ -9,6 +9,7 @@ use crate::model::evaluation::split::{Split, leave_last_out};
 use crate::model::evaluation::top::top_n;
 use crate::model::interactions::{Interactions, Interner};
 use crate::model::recommender::{Acted, Taste};
+use crate::model::selection::Selection;
 
 /// Kinds that answer whom they were trained on, and leave others to the ladder.
 const TRAINED_ONLY: [&str; 1] = ["neural-cf"];
@@ -43,14 +44,14 @@ fn of_strangers(model: &Fitted, split: &Split) -> f64 {
     let item_at: HashMap<&ItemId, u32> = model.item_ids.iter().zip(0..).collect();
     let row_of: HashMap<&UserId, u32> = model.user_ids.iter().zip(0..).collect();
     let id_order = crate::model::dataset::string_order(&model.item_ids);
-    let train = &split.train;
+    let (train, rows) = (split.train.table(), split.train.rows());
     let mut histories: HashMap<u32, Vec<Acted>> = HashMap::new();
-    for row in (0..train.len()).filter(|&row| train.users[row].is_multiple_of(STRANGERS)) {
+    for row in rows.filter(|&row| train.users[row].is_multiple_of(STRANGERS)) {
         let Some(&item) = item_at.get(&train.item_ids[train.items[row] as usize]) else { continue };
         let acted = Acted { item, weight: train.weights[row], time_ms: train.times[row] };
         histories.entry(train.users[row]).or_default().push(acted);
     }
-    let now_ms = train.time_range().map_or(0, |(_, last)| last);
+    let now_ms = split.train.time_range().map_or(0, |(_, last)| last);
     let (mut scores, mut list) = (vec![0.0; model.item_ids.len()], Vec::new());
     let (mut sum, mut users) = (0.0, 0);
     for test in split.test.iter().filter(|test| test.user.is_multiple_of(STRANGERS)) {
@@ -73,9 +74,8 @@ fn of_strangers(model: &Fitted, split: &Split) -> f64 {
 /// NDCG@10 of strangers when the kind was trained on them, and when it was not.
 pub(super) fn trained_and_folded_in(recipe: &dyn Recipe, split: &Split) -> (f64, f64) {
     let train = &split.train;
-    let without = train.filtered(|row| !train.users[row].is_multiple_of(STRANGERS));
-    let of =
-        |rows: &Interactions| of_strangers(&fit(recipe, &Dataset::new(rows), None, &Job::quiet(42)).unwrap(), split);
+    let without = train.filtered(|row| !train.table().users[row].is_multiple_of(STRANGERS));
+    let of = |rows: &Selection| of_strangers(&fit(recipe, &Dataset::new(rows), None, &Job::quiet(42)).unwrap(), split);
     (of(train), of(&without))
 }
 
@@ -86,7 +86,7 @@ fn folding_kinds() -> impl Iterator<Item = RecipeSpec> {
 
 #[test]
 fn a_stranger_is_answered_as_well_as_a_trained_user() {
-    let split = leave_last_out(&shop());
+    let split = leave_last_out(shop());
     let ndcg_of = |spec: &RecipeSpec| trained_and_folded_in(&*recipe(spec).unwrap(), &split);
     let popular = ndcg_of(&RecipeSpec { kind: "popular".to_owned(), settings: serde_json::json!({}) }).0;
     let data = Dataset::new(&split.train);
@@ -103,7 +103,7 @@ fn a_stranger_is_answered_as_well_as_a_trained_user() {
 
 #[test]
 fn each_event_changes_the_scores_of_the_next_question() {
-    let data = Dataset::new(&shop());
+    let data = Dataset::new(shop());
     for spec in folding_kinds() {
         let model = fit(&*recipe(&spec).unwrap(), &data, None, &Job::quiet(42)).unwrap().recommender;
         if !model.personal() {

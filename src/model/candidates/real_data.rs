@@ -48,11 +48,11 @@ fn hit_rate(model: &Fitted, train: &Dataset, tests: &[(usize, u32)]) -> f64 {
 #[test]
 fn taste_beats_popularity_on_the_original_input() {
     let Some(rows) = transactions() else { return };
-    let all = Dataset::new(&rows);
+    let all = Dataset::new(rows.clone());
     assert_eq!((all.users(), all.items(), all.pairs.len()), (24_429, 300, 133_585));
     let last_of = |user: usize| all.of(user).last().filter(|_| user.is_multiple_of(8) && all.of(user).len() >= 3);
     let left_out: Vec<Option<u32>> = (0..all.users()).map(|user| last_of(user).map(|pair| pair.item)).collect();
-    let train = Dataset::new(&rows.filtered(|row| left_out[rows.users[row] as usize] != Some(rows.items[row])));
+    let train = Dataset::new(rows.filtered(|row| left_out[rows.users[row] as usize] != Some(rows.items[row])));
     let tests: Vec<(usize, u32)> =
         left_out.iter().enumerate().filter_map(|(user, item)| Some((user, (*item)?))).collect();
     assert!(tests.len() > 1_000 && train.item_ids == all.item_ids && train.user_ids == all.user_ids);
@@ -77,7 +77,7 @@ fn taste_beats_popularity_on_the_original_input() {
 #[test]
 fn strangers_on_the_original_input_are_answered_as_well_as_trained_users() {
     let Some(rows) = transactions() else { return };
-    let split = leave_last_out(&rows);
+    let split = leave_last_out(rows);
     for (kind, settings) in [
         ("ease", json!({ "lambda": 200.0, "max_items": 300 })),
         ("item-knn", json!({ "neighbours": 50, "shrinkage": 20.0 })),

@@ -18,7 +18,7 @@ pub fn dataset(rows: &[(u32, u32, f32, i64)]) -> Dataset {
     for &(user, item, weight, time) in rows {
         interactions.push(user, item, weight, time);
     }
-    Dataset::new(&interactions)
+    Dataset::new(interactions)
 }
 
 /// The recipe fitted on `data`.

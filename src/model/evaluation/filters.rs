@@ -1,7 +1,7 @@
 //! Leaving out items and users with too little behind them, before a split.
 #![expect(clippy::indexing_slicing, reason = "indices of rows lie within their id tables")]
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::model::interactions::Interactions;
 
@@ -20,9 +20,9 @@ const PASSES: usize = 3;
 impl Filters {
     /// The rows of items and users that have enough, counted in distinct pairs; items, then users, at most three passes.
     #[must_use]
-    pub fn apply<'a>(&self, rows: &'a Interactions) -> Cow<'a, Interactions> {
+    pub fn apply(&self, rows: Arc<Interactions>) -> Arc<Interactions> {
         if self.min_item_users < 2 && self.min_user_items < 2 {
-            return Cow::Borrowed(rows);
+            return rows;
         }
         let mut pairs: Vec<(u32, u32)> = rows.users.iter().copied().zip(rows.items.iter().copied()).collect();
         pairs.sort_unstable();
@@ -39,7 +39,7 @@ impl Filters {
                 break;
             }
         }
-        Cow::Owned(rows.filtered(|row| user_in[rows.users[row] as usize] && item_in[rows.items[row] as usize]))
+        Arc::new(rows.filtered(|row| user_in[rows.users[row] as usize] && item_in[rows.items[row] as usize]))
     }
 }
 
@@ -62,8 +62,8 @@ mod tests {
     #[test]
     fn items_go_first_and_repeats_count_once() {
         // Item c has one user in two rows; without it user w has one item left.
-        let all = rows(&["u a 1", "u b 2", "v a 3", "v b 4", "w a 5", "w c 6", "w c 7"]);
-        let kept = Filters { min_item_users: 2, min_user_items: 2 }.apply(&all);
+        let all = Arc::new(rows(&["u a 1", "u b 2", "v a 3", "v b 4", "w a 5", "w c 6", "w c 7"]));
+        let kept = Filters { min_item_users: 2, min_user_items: 2 }.apply(all.clone());
         assert_eq!(kept.times, [1, 2, 3, 4]);
         assert_eq!(kept.item_ids, all.item_ids);
     }
@@ -73,7 +73,7 @@ mod tests {
         // A chain: each pass takes a user off, which makes the next item too small, which makes the next user too small.
         let chain: Vec<String> = (0..10).flat_map(|n| [format!("{n} {n} 1"), format!("{n} {} 1", n + 1)]).collect();
         let chain = rows(&chain.iter().map(String::as_str).collect::<Vec<_>>());
-        let kept = Filters { min_item_users: 2, min_user_items: 2 }.apply(&chain);
+        let kept = Filters { min_item_users: 2, min_user_items: 2 }.apply(Arc::new(chain));
         // Items 0 and 10 go and with them users 0 and 9, and so on inwards, a pair of users per pass.
         let users: std::collections::BTreeSet<&str> =
             kept.users.iter().map(|&user| kept.user_ids[user as usize].as_str()).collect();
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn without_a_least_nothing_is_copied() {
-        let all = rows(&["u a 1"]);
-        assert!(matches!(Filters { min_item_users: 1, min_user_items: 0 }.apply(&all), Cow::Borrowed(_)));
+        let all = Arc::new(rows(&["u a 1"]));
+        assert!(Arc::ptr_eq(&Filters { min_item_users: 1, min_user_items: 0 }.apply(all.clone()), &all));
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::split::{Dropped, Protocol, Split, TestUser, by_pair, pairs, share, users};
 use crate::model::ids::{ItemId, UserId};
 use crate::model::interactions::Interactions;
+use crate::model::selection::Selection;
 
 /// Train and test as they are given, by id. A pair that both have is dropped from test, since lists leave train items
 /// out; users and items that train never saw stay. The validation part is cut by time where all of test is later than
@@ -15,7 +16,7 @@ use crate::model::interactions::Interactions;
 pub fn holdout(train: &Interactions, test: &Interactions) -> Split {
     let mut ids = Ids::of(train);
     let known: HashSet<(u32, u32)> = train.users.iter().copied().zip(train.items.iter().copied()).collect();
-    let by_pair = by_pair(test);
+    let by_pair = by_pair(&Selection::from(test.clone()));
     let mut held_out_of: Vec<TestUser> = Vec::new();
     let (mut wanted, mut dropped) = (0_u64, 0_u64);
     for of_user in users(test, &by_pair) {
@@ -43,7 +44,7 @@ pub fn holdout(train: &Interactions, test: &Interactions) -> Split {
     Split {
         protocol: Protocol::Holdout,
         validation,
-        train: ids.with_rows(train),
+        train: ids.with_rows(train).into(),
         test: held_out_of,
         dropped: Dropped { pairs: share(dropped, wanted), ..Dropped::default() },
     }
@@ -76,7 +77,9 @@ pub fn with_negatives(train: &Interactions, lists: &[Negatives]) -> Split {
     test.sort_by_key(|user| user.user);
     let held_out: HashSet<(u32, u32)> =
         test.iter().flat_map(|user| user.items.iter().map(|&item| (user.user, item))).collect();
-    let train = ids.with_rows(&train.filtered(|row| !held_out.contains(&(train.users[row], train.items[row]))));
+    let all = ids.with_rows(train);
+    let (users, items) = (all.users.clone(), all.items.clone());
+    let train = Selection::from(all).filtered(|row| !held_out.contains(&(users[row], items[row])));
     Split { protocol: Protocol::Holdout, validation: Protocol::LeaveLastOut, train, test, dropped: Dropped::default() }
 }
 

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::coverage::Coverage;
 use super::lists::ListWriter;
 use super::metrics::{self, COVERAGE, HeldOut, Means, NAMES, SHOWN};
-use super::split::{Split, TestUser};
+use super::split::Split;
 use super::top::top_n;
 use crate::model::dataset::{Dataset, Pair};
 use crate::model::ids::{ItemId, UserId};
@@ -29,8 +29,6 @@ pub struct TestSet {
     /// What the models are fitted on.
     pub data: Dataset,
     users: Vec<Asked>,
-    /// The histories of the test users, one after the other, each oldest first.
-    acts: Vec<Acted>,
     /// Number of users by item: what the ladder ranks by.
     popularity: Vec<f32>,
     /// Self-information by item, in bits.
@@ -52,13 +50,14 @@ struct Asked {
     held_out: HeldOut,
     /// The only items to be ranked, if the protocol names them.
     given: Option<Vec<u32>>,
-    acts: std::ops::Range<usize>,
 }
 
 /// One test user, as a model is asked about it.
 pub struct Case<'a> {
-    /// The history in train.
-    pub taste: Taste<'a>,
+    /// The history in train, oldest first.
+    pub history: Vec<Acted>,
+    /// The time of the question, in milliseconds of the epoch.
+    pub now_ms: i64,
     /// The pairs in train, whose items are not ranked.
     pub own: &'a [Pair],
     /// What is held out.
@@ -86,7 +85,7 @@ impl TestSet {
     #[must_use]
     pub fn new(split: &Split) -> Self {
         let data = Dataset::new(&split.train);
-        let mut user_at = vec![u32::MAX; split.train.user_ids.len()];
+        let mut user_at = vec![u32::MAX; split.train.users()];
         for (index, &source) in (0_u32..).zip(&data.source_users) {
             user_at[source as usize] = index;
         }
@@ -99,9 +98,8 @@ impl TestSet {
             let unseen = test.items.len() - items.len();
             let user = Some(user_at[test.user as usize]).filter(|&user| user != u32::MAX);
             let given = (!test.given.is_empty()).then(|| known(&test.given));
-            users.push(Asked { user, held_out: HeldOut::new(items, unseen), given, acts: 0..0 });
+            users.push(Asked { user, held_out: HeldOut::new(items, unseen), given });
         }
-        let acts = histories(split, &data, &mut users);
         let mut holders = vec![0_u32; data.items()];
         for pair in &data.pairs {
             holders[pair.item as usize] += 1;
@@ -109,7 +107,6 @@ impl TestSet {
         let all = data.users().max(1) as f64;
         Self {
             users,
-            acts,
             popularity: holders.iter().map(|&count| count as f32).collect(),
             information: holders.iter().map(|&count| (all / f64::from(count.max(1))).log2()).collect(),
             listing: None,
@@ -122,8 +119,9 @@ impl TestSet {
     pub fn writing_lists(self, split: &Split, writer: Arc<ListWriter>) -> Self {
         let holders: Vec<u32> = self.popularity.iter().map(|&count| count as u32).collect();
         writer.catalogue(split.protocol.name(), &self.data, &holders);
-        let items = |items: &[u32]| items.iter().map(|&item| split.train.item_ids[item as usize].clone()).collect();
-        let user = |user: u32| split.train.user_ids[user as usize].clone();
+        let items =
+            |items: &[u32]| items.iter().map(|&item| split.train.table().item_ids[item as usize].clone()).collect();
+        let user = |user: u32| split.train.table().user_ids[user as usize].clone();
         let named = split.test.iter().map(|test| (user(test.user), items(&test.items))).collect();
         Self { listing: Some(Listing { writer, named }), ..self }
     }
@@ -143,7 +141,8 @@ impl TestSet {
     pub fn cases(&self) -> impl ExactSizeIterator<Item = Case<'_>> {
         let known: Vec<(&Asked, u32)> = self.users.iter().filter_map(|asked| Some((asked, asked.user?))).collect();
         known.into_iter().map(|(asked, user)| Case {
-            taste: Taste { user: None, history: &self.acts[asked.acts.clone()], now_ms: self.now_ms() },
+            history: self.history(user),
+            now_ms: self.now_ms(),
             own: self.data.of(user as usize),
             held_out: &asked.held_out,
         })
@@ -196,7 +195,8 @@ impl TestSet {
     ) -> Result<([f64; NAMES.len()], Vec<u32>), FitError> {
         job.check()?;
         let user = asked.user.filter(|&user| (user as usize) < model.user_rows());
-        let taste = Taste { user, history: &self.acts[asked.acts.clone()], now_ms: self.now_ms() };
+        let history = asked.user.map_or_else(Vec::new, |user| self.history(user));
+        let taste = Taste { user, history: &history, now_ms: self.now_ms() };
         if !model.score_all(&taste, &mut scratch.scores) {
             scratch.scores.copy_from_slice(&self.popularity);
         }
@@ -220,39 +220,25 @@ impl TestSet {
         Ok((figures, scratch.list.clone()))
     }
 
+    /// The rows of user `user` in train, oldest first. Made anew for each question: kept for all, they would be as large
+    /// as the rows.
+    fn history(&self, user: u32) -> Vec<Acted> {
+        let (train, item_of) = (&self.data.source, &self.data.item_of_source);
+        let rows = train.table();
+        let mut own = train.of(self.data.source_users[user as usize] as usize).to_vec();
+        own.sort_unstable_by_key(|&row| (rows.times[row as usize], row));
+        let acted = |row: usize| Acted {
+            item: item_of[rows.items[row] as usize],
+            weight: rows.weights[row],
+            time_ms: rows.times[row],
+        };
+        own.into_iter().map(|row| acted(row as usize)).collect()
+    }
+
     fn scratch(&self) -> Scratch {
         let items = self.data.items();
         Scratch { scores: vec![0.0; items], seen: vec![false; items], list: Vec::with_capacity(metrics::LIST) }
     }
-}
-
-/// Collects the test users' rows, oldest first, and says in each user where they stand.
-fn histories(split: &Split, data: &Dataset, users: &mut [Asked]) -> Vec<Acted> {
-    let rows = &split.train;
-    let (starts, mut by_user) = rows.by_user();
-    let own = |test: &TestUser| starts[test.user as usize]..starts[test.user as usize + 1];
-    // Whoever is asked about more than once (lists of negatives) stands there in a row and has one history.
-    let again = |at: usize| at > 0 && split.test[at].user == split.test[at - 1].user;
-    let all = (0..users.len()).filter(|&at| !again(at)).map(|at| own(&split.test[at]).len()).sum();
-    let mut acts = Vec::with_capacity(all);
-    for at in 0..users.len() {
-        if again(at) {
-            users[at].acts = users[at - 1].acts.clone();
-            continue;
-        }
-        let (start, own) = (acts.len(), &mut by_user[own(&split.test[at])]);
-        own.sort_unstable_by_key(|&row| (rows.times[row as usize], row));
-        acts.extend(own.iter().map(|&row| {
-            let row = row as usize;
-            Acted {
-                item: data.item_of_source[rows.items[row] as usize],
-                weight: rows.weights[row],
-                time_ms: rows.times[row],
-            }
-        }));
-        users[at].acts = start..acts.len();
-    }
-    acts
 }
 
 #[cfg(test)]
@@ -324,7 +310,7 @@ mod tests {
         let train = split::tests::rows(&["u b 5 2", "v a 9", "u a 3", "u b 4 -1"]);
         let set = TestSet::new(&given::holdout(&train, &split::tests::rows(&["u x 9"])));
         let acts: Vec<(i64, f32)> =
-            set.acts[set.users[0].acts.clone()].iter().map(|act| (act.time_ms, act.weight)).collect();
+            set.history(set.users[0].user.unwrap()).iter().map(|act| (act.time_ms, act.weight)).collect();
         assert_eq!(acts, [(3, 1.0), (4, -1.0), (5, 2.0)]);
         assert_eq!(set.now_ms(), 9);
     }
@@ -340,13 +326,12 @@ mod tests {
         let set = TestSet::new(&given::with_negatives(&train, &[list("d", &["c", "e"]), list("b", &["c", "e"])]));
         let model = Fixed::new(&set, &["a", "c", "b", "d", "e"]);
         assert_eq!(mean(&set, &model, "mrr"), 0.5, "c is before both, b not among d's");
-        assert!(set.users.iter().all(|asked| asked.acts == (0..1)));
     }
 
     #[test]
     fn threads_change_no_bit_and_a_bad_score_is_an_error() {
         let lines: Vec<String> = (0..3000).map(|n| format!("{} {} {n}", n * 7 % 700, n * 31 % 97)).collect();
-        let split = split::leave_last_out(&split::tests::rows(&lines.iter().map(String::as_str).collect::<Vec<_>>()));
+        let split = split::leave_last_out(split::tests::rows(&lines.iter().map(String::as_str).collect::<Vec<_>>()));
         let set = TestSet::new(&split);
         let mut model = Fixed::new(&set, &["5", "50", "9", "90"]);
         let run = |threads: usize| {

@@ -77,12 +77,12 @@ fn thousandths(split: &Split, kind: &str) -> [i64; 3] {
 fn online_retail_gives_the_published_figures() {
     let Some(rows) = read("online-retail-2011/interactions.csv.gz") else { return };
     let rows = interactions(&rows);
-    let rows = Filters { min_item_users: 5, min_user_items: 5 }.apply(&rows);
-    let last = split::leave_last_out(&rows);
+    let rows = Filters { min_item_users: 5, min_user_items: 5 }.apply(rows.into());
+    let last = split::leave_last_out(rows.clone());
     assert_eq!(thousandths(&last, "popular"), [36, 18, 62]);
     assert_eq!(last.test.len(), 4074);
 
-    let over_time = split::auto(&rows);
+    let over_time = split::auto(rows);
     assert_eq!(over_time.protocol, split::Protocol::Temporal);
     assert_eq!(over_time.test.len(), 1086);
     assert_eq!(thousandths(&over_time, "popular"), [230, 32, 35]);
@@ -94,7 +94,7 @@ fn online_retail_gives_the_published_figures() {
 #[test]
 fn movielens_gives_the_published_figures() {
     let Some(rows) = read("ml-latest-small/interactions.csv.gz") else { return };
-    let last = split::leave_last_out(&interactions(&rows));
+    let last = split::leave_last_out(interactions(&rows));
     assert_eq!(last.test.len(), 610);
     assert_eq!(thousandths(&last, "popular"), [41, 19, 69]);
 }
@@ -108,8 +108,8 @@ fn a_drawn_split_of_the_seeds_data_is_near_the_published_figures() {
         record[1].split('|').for_each(|product| rows.push(&record[0], product, 1.0, NO_TIME));
     }
     let rows = rows.with_ids();
-    let rows = Filters { min_item_users: 0, min_user_items: 3 }.apply(&rows);
-    let drawn = split::auto(&rows);
+    let rows = Filters { min_item_users: 0, min_user_items: 3 }.apply(rows.into());
+    let drawn = split::auto(rows);
     assert_eq!(drawn.protocol, split::Protocol::LeaveLastOut);
     // Another draw of as many users: 1.96 standard errors are some five thousandths.
     for (ours, published) in thousandths(&drawn, "popular").into_iter().zip([157, 95, 237]) {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::model::interactions::{Interactions, NO_TIME};
+use crate::model::selection::Selection;
 
 /// The seed of the draw where there are no times.
 const DRAW_SEED: u64 = 42;
@@ -46,7 +47,7 @@ impl Protocol {
 
     /// Divides `rows`; [`Self::Holdout`] divides like [`Self::Auto`], since its split is [`super::given::holdout`]'s.
     #[must_use]
-    pub fn split(self, rows: &Interactions) -> Split {
+    pub fn split(self, rows: impl Into<Selection>) -> Split {
         match self {
             Self::Auto | Self::Holdout => auto(rows),
             Self::LeaveLastOut => leave_last_out(rows),
@@ -80,7 +81,7 @@ pub struct Split {
     /// How a validation part is divided from train.
     pub validation: Protocol,
     /// What is learnt from.
-    pub train: Interactions,
+    pub train: Selection,
     /// Users with something held out, in order of index.
     pub test: Vec<TestUser>,
     /// What was to be held out and was not.
@@ -131,12 +132,15 @@ impl PairRows<'_> {
 }
 
 /// The rows' numbers by user, item and place in the file.
-pub(super) fn by_pair(rows: &Interactions) -> Vec<u32> {
-    let (starts, mut by_user) = rows.by_user();
-    for bounds in starts.windows(2) {
-        by_user[bounds[0]..bounds[1]].sort_unstable_by_key(|&row| (rows.items[row as usize], row));
+pub(super) fn by_pair(rows: &Selection) -> Vec<u32> {
+    let items = &rows.table().items;
+    let mut by_pair = Vec::with_capacity(rows.len());
+    for user in 0..rows.users() {
+        let first = by_pair.len();
+        by_pair.extend_from_slice(rows.of(user));
+        by_pair[first..].sort_unstable_by_key(|&row| (items[row as usize], row));
     }
-    by_user
+    by_pair
 }
 
 /// The numbers of `by_pair`, those of a user together.
@@ -157,8 +161,9 @@ pub(super) fn pairs<'a>(all: &'a Interactions, by_pair: &'a [u32]) -> impl Itera
 /// with one pair has none. Where none of a user's rows has a time, the pair is drawn by a hash of the user's id with the
 /// seed 42, so that the draw does not hang on the order of users.
 #[must_use]
-pub fn leave_last_out(rows: &Interactions) -> Split {
-    let by_pair = by_pair(rows);
+pub fn leave_last_out(rows: impl Into<Selection>) -> Split {
+    let all = rows.into();
+    let (rows, by_pair) = (all.table().as_ref(), by_pair(&all));
     let mut held_out = vec![false; rows.len()];
     let mut test = Vec::new();
     for of_user in users(rows, &by_pair) {
@@ -184,7 +189,7 @@ pub fn leave_last_out(rows: &Interactions) -> Split {
     Split {
         protocol: Protocol::LeaveLastOut,
         validation: Protocol::LeaveLastOut,
-        train: rows.filtered(|row| !held_out[row]),
+        train: all.filtered(|row| !held_out[row]),
         test,
         dropped: Dropped::default(),
     }
@@ -193,8 +198,9 @@ pub fn leave_last_out(rows: &Interactions) -> Split {
 /// Cuts at the 90 % quantile of the pairs' first times: rows up to it are train, and the test items of a user are those
 /// first taken after it. Rows without a time count as before. What train never saw is dropped.
 #[must_use]
-pub fn temporal(rows: &Interactions) -> Split {
-    let by_pair = by_pair(rows);
+pub fn temporal(rows: impl Into<Selection>) -> Split {
+    let all = rows.into();
+    let (rows, by_pair) = (all.table().as_ref(), by_pair(&all));
     let mut times: Vec<i64> =
         pairs(rows, &by_pair).map(|pair| pair.first_time(rows)).filter(|&time| time != NO_TIME).collect();
     // The lower neighbour of the interpolated quantile divides the pairs as the quantile itself does.
@@ -202,9 +208,9 @@ pub fn temporal(rows: &Interactions) -> Split {
     let cut = if times.is_empty() { i64::MAX } else { *times.select_nth_unstable(at).1 };
     drop(times);
 
-    let train = rows.filtered(|row| rows.times[row] <= cut);
-    let user_seen = occurring(&train.users, rows.user_ids.len());
-    let item_seen = occurring(&train.items, rows.item_ids.len());
+    let train = all.filtered(|row| rows.times[row] <= cut);
+    let user_seen: Vec<bool> = (0..train.users()).map(|user| !train.of(user).is_empty()).collect();
+    let item_seen = train.items_seen();
     let mut test: Vec<TestUser> = Vec::new();
     let (mut after, mut dropped) = (0_u64, 0_u64);
     let (mut users, mut items) = (vec![false; user_seen.len()], vec![false; item_seen.len()]);
@@ -228,22 +234,15 @@ pub fn temporal(rows: &Interactions) -> Split {
 
 /// [`temporal`] where there are times and at least 200 test users, else [`leave_last_out`].
 #[must_use]
-pub fn auto(rows: &Interactions) -> Split {
-    if rows.times.iter().any(|&time| time != NO_TIME) {
-        let split = temporal(rows);
+pub fn auto(rows: impl Into<Selection>) -> Split {
+    let rows = rows.into();
+    if rows.times().any(|time| time != NO_TIME) {
+        let split = temporal(&rows);
         if split.test.len() >= TEMPORAL_USERS {
             return split;
         }
     }
     leave_last_out(rows)
-}
-
-fn occurring(column: &[u32], len: usize) -> Vec<bool> {
-    let mut seen = vec![false; len];
-    for &index in column {
-        seen[index as usize] = true;
-    }
-    seen
 }
 
 /// The share of those `wanted` that were not `seen`.

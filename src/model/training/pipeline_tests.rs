@@ -48,7 +48,7 @@ fn watched(stop: impl Fn(&Report) -> bool + Send + Sync + 'static) -> (Job, Arc<
 }
 
 fn run(rows: &Interactions, plan: &Plan, live: Option<&RecipeSpec>, parent: Option<&Fitted>) -> Outcome {
-    train_with(&shop::recipe, rows, plan, live, parent, &Job::quiet(1)).unwrap()
+    train_with(&shop::recipe, rows.clone(), plan, live, parent, &Job::quiet(1)).unwrap()
 }
 
 fn rows_of<'a>(outcome: &'a Outcome, part: &str) -> Vec<(&'a str, bool)> {
@@ -103,16 +103,16 @@ fn one_event_gives_a_version_by_rule_and_none_gives_an_error() {
     );
     assert!(outcome.verdict.passed && outcome.candidates.is_empty());
     assert_eq!(outcome.fitted.unwrap().item_ids[0].as_str(), "a");
-    let none = train_with(&shop::recipe, &Interactions::default(), &plan(&[POPULAR]), None, None, &Job::quiet(1));
+    let none = train_with(&shop::recipe, Interactions::default(), &plan(&[POPULAR]), None, None, &Job::quiet(1));
     assert!(matches!(none, Err(FitError::Unsuited(_))));
-    let broken = train_with(&shop::recipe, &shop::rows(120, 60), &plan(&["broken"]), None, None, &Job::quiet(1));
+    let broken = train_with(&shop::recipe, shop::rows(120, 60), &plan(&["broken"]), None, None, &Job::quiet(1));
     assert!(matches!(broken, Err(FitError::Unsuited(why)) if why.contains("broken is never fitted")));
 }
 
 #[test]
 fn steps_and_progress_are_told_in_order() {
     let (job, told) = watched(|_| false);
-    train_with(&shop::recipe, &shop::rows(120, 60), &plan(&[POPULAR, "neighbours"]), None, None, &job).unwrap();
+    train_with(&shop::recipe, shop::rows(120, 60), &plan(&[POPULAR, "neighbours"]), None, None, &job).unwrap();
     let mut steps = Vec::new();
     let mut last = 0.0;
     for report in told.lock().iter() {
@@ -135,7 +135,7 @@ fn a_run_is_cancelled_in_every_step() {
     for step in ["prepare", "train", "evaluate", "gate", "refit"] {
         let (job, told) = watched(move |report| *report == Report::Step(step));
         let (rows, plan) = (shop::rows(120, 60), plan(&[POPULAR, "neighbours"]));
-        let outcome = train_with(&shop::recipe, &rows, &plan, None, None, &job);
+        let outcome = train_with(&shop::recipe, rows.clone(), &plan, None, None, &job);
         assert!(matches!(outcome, Err(FitError::Cancelled)), "in {step}");
         let steps = told.lock().iter().filter(|report| matches!(report, Report::Step(_))).count();
         assert!(steps <= 5);
@@ -148,7 +148,7 @@ fn the_parent_is_for_the_refit_alone_and_of_the_same_kind() {
     let parent = run(&rows, &plan(&["neighbours"]), None, None).fitted.unwrap();
     let begun = |kind: &str| {
         let (job, told) = watched(|_| false);
-        train_with(&shop::recipe, &rows, &plan(&[kind]), None, Some(&parent), &job).unwrap();
+        train_with(&shop::recipe, rows.clone(), &plan(&[kind]), None, Some(&parent), &job).unwrap();
         let is_begun =
             |report: &&Report| matches!(report, Report::Log(line) if line.contains("begins from its parent"));
         told.lock().iter().filter(is_begun).count()
@@ -156,7 +156,7 @@ fn the_parent_is_for_the_refit_alone_and_of_the_same_kind() {
     assert_eq!(begun("neighbours"), 1);
     let other = run(&rows, &plan(&[POPULAR]), None, None).fitted.unwrap();
     let (job, told) = watched(|_| false);
-    train_with(&shop::recipe, &rows, &plan(&["neighbours"]), None, Some(&other), &job).unwrap();
+    train_with(&shop::recipe, rows.clone(), &plan(&["neighbours"]), None, Some(&other), &job).unwrap();
     assert!(!told.lock().iter().any(|report| matches!(report, Report::Log(line) if line.contains("parent"))));
 }
 
@@ -165,7 +165,7 @@ fn the_same_rows_give_the_same_outcome_on_any_number_of_threads() {
     let outcome = |threads: usize| {
         let job = Job::new(42, threads, Arc::default(), Arc::new(|_| ()));
         let (rows, plan) = (shop::rows(700, 60), plan(&[POPULAR, "recent-popular", "neighbours"]));
-        let mut outcome = train_with(&shop::recipe, &rows, &plan, None, None, &job).unwrap();
+        let mut outcome = train_with(&shop::recipe, rows.clone(), &plan, None, None, &job).unwrap();
         outcome.candidates.iter_mut().for_each(|row| row.fit_seconds = 0.0);
         (outcome.candidates, outcome.chosen, outcome.verdict, outcome.probes)
     };
@@ -189,7 +189,7 @@ fn a_budget_in_trials_gives_the_same_weights() {
         let job = Job::new(42, 2, Arc::default(), Arc::new(|_| ()));
         let (live, model) = parent.map(|of| (&of.chosen, of.fitted.as_ref().unwrap())).unzip();
         let plan = parent.map_or_else(|| plan.clone(), |parent| plan.remembering(&parent.candidates));
-        train(&rows, &plan, live, model, &job).unwrap()
+        train(rows.clone(), &plan, live, model, &job).unwrap()
     };
     let weights = |outcome: &Outcome| outcome.fitted.as_ref().unwrap().recommender.save().unwrap().to_bytes().unwrap();
     let (first, again) = (run(None), run(None));

@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_model_answers_its_own_probes_and_another_does_not() {
-        let data = Dataset::new(&shop::rows(40, 30));
+        let data = Dataset::new(shop::rows(40, 30));
         let model = fitted(&data, serde_json::json!({}));
         let probes = take(&model, &data, 7);
         assert_eq!(probes.probes.len(), 7);
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn ids_in_another_order_or_an_item_on_top_are_found() {
-        let data = Dataset::new(&shop::rows(40, 30));
+        let data = Dataset::new(shop::rows(40, 30));
         let mut model = fitted(&data, serde_json::json!({}));
         let probes = take(&model, &data, 5);
         let mut ids = model.item_ids.to_vec();

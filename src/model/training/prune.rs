@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn rows_are_cut_to_what_is_enough_also_within_a_blend() {
         let rows = shop::rows(1500, 1200);
-        let set = TestSet::new(&Protocol::LeaveLastOut.split(&rows));
+        let set = TestSet::new(&Protocol::LeaveLastOut.split(rows));
         let (job, recipes) = (Job::quiet(1), &candidates::recipe);
         let ease = RecipeSpec { kind: "ease".into(), settings: json!({ "lambda": 5.0, "max_items": 2000 }) };
         let whole = assess(&ease, &set, Part::Validation, recipes, &job).unwrap();
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn small_catalogues_and_other_kinds_stay_as_they_are() {
-        let set = TestSet::new(&Protocol::LeaveLastOut.split(&shop::rows(1500, 300)));
+        let set = TestSet::new(&Protocol::LeaveLastOut.split(shop::rows(1500, 300)));
         let ease = RecipeSpec { kind: "ease".into(), settings: json!({ "lambda": 5.0, "max_items": 2000 }) };
         let mut kinds = vec![assess(&ease, &set, Part::Validation, &candidates::recipe, &Job::quiet(1)).unwrap()];
         let before = kinds[0].spec.clone();

@@ -18,7 +18,7 @@ fn spec(kind: &str, settings: serde_json::Value) -> RecipeSpec {
 }
 
 fn search(specs: &[RecipeSpec], metric: Metric, budget: Budget) -> Vec<Scored> {
-    let set = TestSet::new(&split::leave_last_out(&shop::rows(40, 30)));
+    let set = TestSet::new(&split::leave_last_out(shop::rows(40, 30)));
     let search = Search { specs: specs.to_vec(), budget, ..Search::default() };
     search.run(&set, Protocol::LeaveLastOut, metric, &shop::recipe, &Job::quiet(1)).unwrap()
 }
@@ -70,7 +70,7 @@ fn no_time_leaves_the_popularities() {
 
 #[test]
 fn more_trials_find_no_worse_and_the_same_each_time() {
-    let set = TestSet::new(&split::leave_last_out(&shop::rows(120, 60)));
+    let set = TestSet::new(&split::leave_last_out(shop::rows(120, 60)));
     let run = |trials: usize| {
         let search = real(&[POPULAR, "decayed-popular", "item-knn", "ease", "blend"], Budget::Trials(trials));
         let kinds = search.run(&set, Protocol::LeaveLastOut, Metric::Ndcg10, &candidates::recipe, &Job::quiet(1));
@@ -96,9 +96,9 @@ fn a_search_begins_where_the_last_one_ended() {
         margin: 1.0,
         probes: 1,
     };
-    let first = train(&rows, &plan(Budget::Trials(20)), None, None, &Job::quiet(1)).unwrap();
+    let first = train(rows.clone(), &plan(Budget::Trials(20)), None, None, &Job::quiet(1)).unwrap();
     let again = plan(Budget::Trials(0)).remembering(&first.candidates);
-    let again = train(&rows, &again, None, None, &Job::quiet(1)).unwrap();
+    let again = train(rows.clone(), &again, None, None, &Job::quiet(1)).unwrap();
     let validation = |outcome: &super::pipeline::Outcome| {
         let rows = outcome.candidates.iter().filter(|row| row.part == "validation" && row.model != "blend");
         rows.map(|row| (row.model.clone(), row.settings.clone(), row.metrics.clone())).collect::<Vec<_>>()
@@ -106,7 +106,7 @@ fn a_search_begins_where_the_last_one_ended() {
     assert_eq!(validation(&first), validation(&again));
     // A budget in trials gives the same weights to the bit.
     let weights = |trials| {
-        let outcome = train(&rows, &plan(Budget::Trials(trials)), None, None, &Job::quiet(1)).unwrap();
+        let outcome = train(rows.clone(), &plan(Budget::Trials(trials)), None, None, &Job::quiet(1)).unwrap();
         outcome.fitted.unwrap().recommender.save().unwrap().to_bytes().unwrap()
     };
     assert_eq!(weights(8), weights(8));

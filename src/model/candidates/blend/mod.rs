@@ -28,7 +28,7 @@ use super::Settings;
 use crate::model::dataset::Dataset;
 use crate::model::evaluation::ranking::TestSet;
 use crate::model::evaluation::split::Protocol;
-use crate::model::recommender::{Fitted, Recipe, RecipeSpec, Recommender};
+use crate::model::recommender::{Fitted, Recipe, RecipeSpec, Recommender, Taste};
 use crate::model::training::choose::LEAST_USERS;
 use crate::model::training::job::{FitError, Job};
 use crate::model::training::pool;
@@ -85,7 +85,7 @@ impl Recipe for Blend {
     }
 
     fn fit(&self, data: &Dataset, _parent: Option<&Fitted>, job: &Job) -> Result<Box<dyn Recommender>, FitError> {
-        let split = self.protocol.split(&data.rows());
+        let split = self.protocol.split(&data.source);
         if split.test.len() < LEAST_USERS {
             return Err(too_few(split.test.len()));
         }
@@ -134,9 +134,10 @@ fn fit_weights(
     let asked: Vec<_> = all.step_by(step).filter(|case| !case.held_out.known().is_empty()).collect();
     let scored = asked.par_iter().map(|case| {
         job.check()?;
+        let taste = Taste { user: None, history: &case.history, now_ms: case.now_ms };
         let scores = parts.iter().map(|part| {
             let mut scores = vec![0.0; items];
-            if !part.score_all(&case.taste, &mut scores) {
+            if !part.score_all(&taste, &mut scores) {
                 scores.fill(0.0);
             }
             scores

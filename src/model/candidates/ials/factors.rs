@@ -108,14 +108,14 @@ impl Factors {
     }
 
     /// Gives every row to `change`, in parallel, then adds the products up anew.
-    pub(super) fn update<E: Send>(
+    pub(super) fn update<W: Default, E: Send>(
         &mut self,
-        change: impl Fn(&mut Work, usize, &mut [f32]) -> Result<(), E> + Sync,
+        change: impl Fn(&mut W, usize, &mut [f32]) -> Result<(), E> + Sync,
     ) -> Result<(), E> {
         self.table
             .par_chunks_exact_mut(self.width)
             .enumerate()
-            .try_for_each_init(Work::default, |work, (row, values)| change(work, row, values))?;
+            .try_for_each_init(W::default, |work, (row, values)| change(work, row, values))?;
         self.renew();
         Ok(())
     }
@@ -202,6 +202,25 @@ impl Factors {
             }
             length = shorter;
         }
+    }
+
+    /// `unobserved FᵀF + Σ |w| f fᵀ + ridge`, the matrix of the row's least-squares problem.
+    pub(super) fn normal_matrix(&self, row: Row<'_>) -> faer::Mat<f64> {
+        let width = self.width;
+        let unobserved = f64::from(row.unobserved);
+        let mut matrix = faer::Mat::from_fn(width, width, |a, b| {
+            unobserved * f64::from(self.gramian[a * width + b]) + if a == b { f64::from(row.ridge) } else { 0.0 }
+        });
+        for (&column, &weight) in row.columns.iter().zip(row.weights) {
+            let factors = self.row(column as usize);
+            for (b, &scale) in factors.iter().enumerate().filter(|(_, scale)| **scale != 0.0) {
+                let scale = f64::from(weight.abs()) * f64::from(scale);
+                for (a, &value) in factors.iter().enumerate() {
+                    matrix[(a, b)] += scale * f64::from(value);
+                }
+            }
+        }
+        matrix
     }
 
     /// `out = (unobserved FᵀF + ridge) vector`.

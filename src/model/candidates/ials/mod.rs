@@ -6,6 +6,7 @@
 //! is no user table: a user's factors come from the history when they are asked for. Dislikes are no positives; at fold-in
 //! they pull an item's score to -1. Time and memory grow with the pairs and with the factors of both sides.
 
+mod explain;
 mod factors;
 mod model;
 mod positives;
@@ -26,7 +27,7 @@ use crate::model::training::job::{FitError, Job};
 use crate::model::training::pool;
 
 pub use factors::{Factors, Row};
-pub use positives::{Positives, Rows};
+pub use positives::{Entries, Positives, Rows};
 use preconditioner::Expected;
 pub use training::{Alternation, drawn};
 
@@ -110,12 +111,11 @@ impl Ials {
     }
 
     /// What `rows` are like, which are solved for given the factors of `others`.
-    fn expected(&self, rows: &Rows, others: &Rows) -> Expected {
-        let weight = |rows: &Rows, row: usize| rows.of(row).1.iter().sum::<f32>();
-        let of_others: Vec<f32> = (0..others.len()).map(|row| weight(others, row)).collect();
+    fn expected(&self, rows: &impl Rows, others: &impl Rows) -> Expected {
+        let of_others = weights(others);
         let all: f32 = of_others.iter().sum();
         Expected {
-            most: (0..rows.len()).map(|row| weight(rows, row)).fold(1.0, f32::max),
+            most: weights(rows).into_iter().fold(1.0, f32::max),
             shares: of_others.into_iter().map(|weight| weight / all).collect(),
             ..self.expected_histories(others.len())
         }
@@ -138,7 +138,7 @@ impl Recipe for Ials {
     }
 
     fn fit(&self, data: &Dataset, parent: Option<&Fitted>, job: &Job) -> Result<Box<dyn Recommender>, FitError> {
-        let confidence = |weight, middle| self.confidence(weight, middle);
+        let confidence = |weight: f32, middle: f32| self.confidence(weight, middle);
         let Some(positives) = Positives::new(data, confidence) else {
             return Err(FitError::Unsuited("no user took anything: there are only dislikes to train on".into()));
         };
@@ -161,6 +161,12 @@ impl Recipe for Ials {
         }
         Ok(Box::new(model::IalsModel::new(self.clone(), items, positives.middle)))
     }
+}
+
+/// The sum of each row's weights.
+fn weights(rows: &impl Rows) -> Vec<f32> {
+    let mut entries = Entries::default();
+    (0..rows.len()).map(|row| rows.of(row, &mut entries).1.iter().sum()).collect()
 }
 
 /// Reads back the items' factors.

@@ -2,13 +2,14 @@
 
 #![expect(clippy::indexing_slicing, reason = "items are dense indices of the model")]
 
+use super::explain::summands;
 use super::factors::{Factors, Limit, Work};
 use super::{Ials, KIND};
 use crate::model::artifact::{ArtifactError, Tensors};
 use crate::model::candidates::history::joined;
 use crate::model::candidates::{length, shape, sizes};
 use crate::model::kernels::{Bytes, Packed, Simd, padded};
-use crate::model::recommender::{Recommender, Scratch, Taste, rank_all};
+use crate::model::recommender::{Recommender, Scratch, Summand, Taste, rank_all};
 use crate::model::top_n::Offers;
 
 /// A user begins at 0 and is wanted at once: more steps than an iteration of the fit takes, to a thousandth of the residual.
@@ -35,16 +36,19 @@ impl IalsModel {
         Self { recipe, items, lengths, middle, packed: None }
     }
 
-    /// The factors of somebody with that history; none where it names nothing liked that the model knows.
-    fn user(&self, taste: &Taste<'_>) -> Option<Vec<f32>> {
+    /// The items of the history that the model knows and what each weighs; none where nothing of it is liked.
+    fn liked(&self, taste: &Taste<'_>) -> Option<(Vec<u32>, Vec<f32>)> {
         let (columns, weights): (Vec<u32>, Vec<f32>) = joined(taste.history, self.items.rows())
             .into_iter()
             .filter(|&(item, _)| self.lengths[item as usize] > 0.0)
             .map(|(item, weight)| (item, weight.signum() * self.recipe.confidence(weight, self.middle)))
             .unzip();
-        if !weights.iter().any(|&weight| weight > 0.0) {
-            return None;
-        }
+        weights.iter().any(|&weight| weight > 0.0).then_some((columns, weights))
+    }
+
+    /// The factors of somebody with that history; none where it names nothing liked that the model knows.
+    fn user(&self, taste: &Taste<'_>) -> Option<Vec<f32>> {
+        let (columns, weights) = self.liked(taste)?;
         let mut user = vec![0.0; padded(self.recipe.factors)];
         let row = self.recipe.row(&columns, &weights, self.items.rows());
         self.items.solve(row, FOLD_IN, &mut user, &mut Work::default());
@@ -107,6 +111,13 @@ impl Recommender for IalsModel {
             *score = self.items.dot(self.items.row(item as usize), &user);
         }
         true
+    }
+
+    fn explain(&self, taste: &Taste<'_>, items: &[u32]) -> Option<Vec<Vec<Summand>>> {
+        let (columns, weights) = self.liked(taste)?;
+        let mut scores = vec![0.0; items.len()];
+        let row = self.recipe.row(&columns, &weights, self.items.rows());
+        self.score_some(taste, items, &mut scores).then(|| summands(&self.items, row, items, &scores))?
     }
 
     fn similar(&self, item: u32, out: &mut [f32]) -> bool {

@@ -2,101 +2,155 @@
 
 #![expect(clippy::indexing_slicing, reason = "users and items are dense indices of the dataset")]
 
-use crate::model::dataset::Dataset;
-use crate::model::interactions::starts;
+use crate::model::dataset::{Dataset, Pair};
 
-/// Rows of (column, weight), compressed.
+/// What a pair of some weight counts, given the weight in the middle of all.
+type Confidence<'a> = Box<dyn Fn(f32, f32) -> f32 + Sync + 'a>;
+
+/// Memory for a row's entries, to be used again.
+#[derive(Debug, Default)]
+pub struct Entries {
+    columns: Vec<u32>,
+    weights: Vec<f32>,
+}
+
+/// Rows of (column, weight) with few entries each.
+pub trait Rows: Sync {
+    /// Number of rows.
+    fn len(&self) -> usize;
+
+    /// Whether there is no row.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The columns of row `row`, each once, and their weights; put together in `entries` where they do not stand so.
+    fn of<'e>(&'e self, row: usize, entries: &'e mut Entries) -> (&'e [u32], &'e [f32]);
+}
+
+/// Items by user, read from the dataset each time: a copy would be 8 bytes a pair.
+pub struct ByUser<'a> {
+    data: &'a Dataset,
+    confidence: Confidence<'a>,
+    middle: f32,
+}
+
+impl Rows for ByUser<'_> {
+    fn len(&self) -> usize {
+        self.data.users()
+    }
+
+    fn of<'e>(&'e self, row: usize, entries: &'e mut Entries) -> (&'e [u32], &'e [f32]) {
+        entries.columns.clear();
+        entries.weights.clear();
+        // Most pairs weigh the same, and a power is dear.
+        let mut last = (f32::NAN, 0.0);
+        for pair in positive(self.data.of(row)) {
+            if pair.weight != last.0 {
+                last = (pair.weight, (self.confidence)(pair.weight, self.middle));
+            }
+            entries.columns.push(pair.item);
+            entries.weights.push(last.1);
+        }
+        (&entries.columns, &entries.weights)
+    }
+}
+
+/// Users by item, compressed; 8 bytes a pair.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Rows {
-    /// `starts[r]..starts[r + 1]` are the entries of row `r`; one longer than the rows.
+pub struct ByItem {
+    /// `starts[i]..starts[i + 1]` are the entries of item `i`; one longer than the items.
     starts: Vec<usize>,
     columns: Vec<u32>,
     weights: Vec<f32>,
 }
 
-impl Rows {
-    /// The columns of row `row` and their weights.
-    #[must_use]
-    pub fn of(&self, row: usize) -> (&[u32], &[f32]) {
-        let bounds = self.starts[row]..self.starts[row + 1];
-        (&self.columns[bounds.clone()], &self.weights[bounds])
-    }
-
-    /// Number of rows.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.starts.len() - 1
-    }
-
-    /// Whether there is no row.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The same entries with rows and columns changed places; `columns` is how many columns there are.
-    fn transposed(&self, columns: usize) -> Self {
-        let starts = starts(&self.columns, columns);
-        let mut next = starts.clone();
-        let mut turned = Self { starts, columns: vec![0; self.columns.len()], weights: vec![0.0; self.columns.len()] };
-        for (row, bounds) in (0_u32..).zip(self.starts.windows(2)) {
-            for entry in bounds[0]..bounds[1] {
-                let slot = &mut next[self.columns[entry] as usize];
-                turned.columns[*slot] = row;
-                turned.weights[*slot] = self.weights[entry];
+impl ByItem {
+    fn new(items: usize, by_user: &ByUser<'_>) -> Self {
+        let mut starts = vec![0; items + 1];
+        for pair in positive(&by_user.data.pairs) {
+            starts[pair.item as usize + 1] += 1;
+        }
+        for item in 0..items {
+            starts[item + 1] += starts[item];
+        }
+        let (mut next, all) = (starts.clone(), starts[items]);
+        let (mut columns, mut weights) = (vec![0; all], vec![0.0; all]);
+        let mut entries = Entries::default();
+        for (user, row) in (0_u32..).zip(0..by_user.len()) {
+            let (items, of_user) = by_user.of(row, &mut entries);
+            for (&item, &weight) in items.iter().zip(of_user) {
+                let slot = &mut next[item as usize];
+                (columns[*slot], weights[*slot]) = (user, weight);
                 *slot += 1;
             }
         }
-        turned
+        Self { starts, columns, weights }
     }
 }
 
-/// The pairs of positive weight by user and by item; 16 bytes a pair.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Positives {
+impl Rows for ByItem {
+    fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    fn of<'e>(&'e self, row: usize, _entries: &'e mut Entries) -> (&'e [u32], &'e [f32]) {
+        let bounds = self.starts[row]..self.starts[row + 1];
+        (&self.columns[bounds.clone()], &self.weights[bounds])
+    }
+}
+
+/// The pairs of positive weight by user and by item.
+pub struct Positives<'a> {
     /// Items by user.
-    pub by_user: Rows,
+    pub by_user: ByUser<'a>,
     /// Users by item.
-    pub by_item: Rows,
+    pub by_item: ByItem,
     /// The weight of the pair in the middle, above 0.
     pub middle: f32,
 }
 
-impl Positives {
+impl<'a> Positives<'a> {
     /// Reads the pairs of positive weight. `confidence` says what a weight counts, given the weight in the middle of all;
     /// none where there is no such pair.
     #[must_use]
-    pub fn new(data: &Dataset, confidence: impl Fn(f32, f32) -> f32) -> Option<Self> {
-        let positive = |user: usize| data.of(user).iter().filter(|pair| pair.weight > 0.0);
-        let mut starts = Vec::with_capacity(data.users() + 1);
-        starts.push(0);
-        let (mut columns, mut weights) = (Vec::with_capacity(data.pairs.len()), Vec::with_capacity(data.pairs.len()));
-        for user in 0..data.users() {
-            columns.extend(positive(user).map(|pair| pair.item));
-            weights.extend(positive(user).map(|pair| pair.weight));
-            starts.push(columns.len());
-        }
-        let middle = middle(&mut weights.clone())?;
-        for weight in &mut weights {
-            *weight = confidence(*weight, middle);
-        }
-        let by_user = Rows { starts, columns, weights };
-        let by_item = by_user.transposed(data.items());
+    pub fn new(data: &'a Dataset, confidence: impl Fn(f32, f32) -> f32 + Sync + 'a) -> Option<Self> {
+        let middle = middle(&data.pairs)?;
+        let by_user = ByUser { data, confidence: Box::new(confidence), middle };
+        let by_item = ByItem::new(data.items(), &by_user);
         Some(Self { by_user, by_item, middle })
     }
 }
 
-/// The weight in the middle; none where there is none.
-fn middle(weights: &mut [f32]) -> Option<f32> {
-    if weights.is_empty() {
-        return None;
-    }
-    let at = weights.len() / 2;
-    Some(*weights.select_nth_unstable_by(at, f32::total_cmp).1)
+fn positive(pairs: &[Pair]) -> impl Iterator<Item = &Pair> {
+    pairs.iter().filter(|pair| pair.weight > 0.0)
+}
+
+/// The weight in the middle of the positive ones, the upper of two; none where there is none. Found half by half of its
+/// bits, which order positive numbers as their values do: selecting would take a copy of all weights.
+fn middle(pairs: &[Pair]) -> Option<f32> {
+    let bits = || positive(pairs).map(|pair| pair.weight.to_bits());
+    let mut left = bits().count() / 2;
+    let mut place = |halves: &mut dyn Iterator<Item = u32>| -> Option<u32> {
+        let mut counts = vec![0_usize; 1 << 16];
+        halves.for_each(|half| counts[half as usize] += 1);
+        for (half, count) in (0..).zip(counts) {
+            if left < count {
+                return Some(half);
+            }
+            left -= count;
+        }
+        None
+    };
+    let upper = place(&mut bits().map(|bits| bits >> 16))?;
+    let lower = place(&mut bits().filter(|bits| bits >> 16 == upper).map(|bits| bits & 0xffff))?;
+    Some(f32::from_bits(upper << 16 | lower))
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::super::tests::dataset;
     use super::*;
 
@@ -104,11 +158,23 @@ mod tests {
     fn dislikes_are_left_out_and_both_directions_agree() {
         let data = dataset(&[(0, 0, 1.0, 0), (0, 2, 4.0, 0), (1, 1, -1.0, 0), (1, 2, 9.0, 0), (2, 0, 0.0, 0)]);
         let positives = Positives::new(&data, |weight, middle| weight / middle).unwrap();
+        let mut entries = Entries::default();
         assert_eq!(positives.middle, 4.0);
-        assert_eq!(positives.by_user.of(0), (&[0, 2][..], &[0.25, 1.0][..]));
-        assert_eq!(positives.by_user.of(2), (&[][..], &[][..]));
-        assert_eq!(positives.by_item.of(2), (&[0, 1][..], &[1.0, 2.25][..]));
-        assert_eq!(positives.by_item.of(1), (&[][..], &[][..]));
+        assert_eq!(positives.by_user.of(0, &mut entries), (&[0, 2][..], &[0.25, 1.0][..]));
+        assert_eq!(positives.by_user.of(2, &mut entries), (&[][..], &[][..]));
+        assert_eq!(positives.by_item.of(2, &mut entries), (&[0, 1][..], &[1.0, 2.25][..]));
+        assert_eq!(positives.by_item.of(1, &mut entries), (&[][..], &[][..]));
         assert!(Positives::new(&dataset(&[(0, 0, -1.0, 0)]), |weight, _| weight).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn the_middle_is_the_one_of_the_sorted_weights(weights in proptest::collection::vec(-2.0_f32..1000.0, 0..60)) {
+            let pair = |&weight: &f32| Pair { item: 0, weight, first_ms: 0, last_ms: 0 };
+            let pairs: Vec<Pair> = weights.iter().map(pair).collect();
+            let mut sorted: Vec<f32> = weights.into_iter().filter(|&weight| weight > 0.0).collect();
+            sorted.sort_by(f32::total_cmp);
+            prop_assert_eq!(middle(&pairs), sorted.get(sorted.len() / 2).copied());
+        }
     }
 }

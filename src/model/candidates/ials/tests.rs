@@ -33,11 +33,12 @@ fn recipe() -> Ials {
 }
 
 /// The objective of [`Alternation`] in 64 bits.
-fn objective(recipe: &Ials, positives: &Positives, users: &Factors, items: &Factors) -> f64 {
+fn objective(recipe: &Ials, positives: &Positives<'_>, users: &Factors, items: &Factors) -> f64 {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
     let mut sum = 0.0;
+    let mut entries = Entries::default();
     for user in 0..users.rows() {
-        let (columns, weights) = positives.by_user.of(user);
+        let (columns, weights) = positives.by_user.of(user, &mut entries);
         for (&item, &weight) in columns.iter().zip(weights) {
             sum += f64::from(weight) * (1.0 - dot(users.row(user), items.row(item as usize))).powi(2);
         }
@@ -45,9 +46,11 @@ fn objective(recipe: &Ials, positives: &Positives, users: &Factors, items: &Fact
             .map(|item| recipe.unobserved * dot(users.row(user), items.row(item)).powi(2))
             .sum::<f64>();
     }
-    for (rows, side, others) in [(&positives.by_user, users, items.rows()), (&positives.by_item, items, users.rows())] {
+    let sides: [(&dyn Rows, _, _); 2] =
+        [(&positives.by_user, users, items.rows()), (&positives.by_item, items, users.rows())];
+    for (rows, side, others) in sides {
         for row in 0..side.rows() {
-            let frequency = rows.of(row).0.len() as f64 + recipe.unobserved * others as f64;
+            let frequency = rows.of(row, &mut entries).0.len() as f64 + recipe.unobserved * others as f64;
             sum += recipe.regularization * frequency.powf(recipe.nu) * dot(side.row(row), side.row(row));
         }
     }
@@ -225,4 +228,24 @@ fn settings_and_files_out_of_range_are_refused() {
         load_fitted(&spec, tensors, model.item_ids.clone(), Arc::default()).is_ok()
     };
     assert!(read(20, 1.0) && !read(21, 1.0) && !read(20, 0.0));
+}
+
+#[test]
+fn a_score_is_what_the_history_gave() {
+    let data = dataset(&shop(0..200));
+    let model = fit(&recipe(), &data, None, &Job::quiet(1)).unwrap();
+    let (wanted, history) = asked(3);
+    let taste = Taste { user: None, history: &history, now_ms: 0 };
+    let mut scores = vec![0.0; 2];
+    assert!(model.recommender.score_some(&taste, &[wanted, 0], &mut scores));
+    let summands = model.recommender.explain(&taste, &[wanted, 0]).unwrap();
+    let mut scaled = Vec::new();
+    for (summands, score) in summands.iter().zip(&scores) {
+        assert!((1..=history.len()).contains(&summands.len()));
+        let sum: f32 = summands.iter().map(|part| part.score).sum();
+        assert!((sum - score).abs() < 1e-5, "{score} {summands:?}");
+        scaled.push(summands.iter().map(|part| part.score).fold(0.0, f32::max));
+    }
+    assert!(scaled[0] > 0.0, "something of the history speaks for what is wanted");
+    assert_eq!(model.recommender.explain(&Taste { user: None, history: &[], now_ms: 0 }, &[0]), None);
 }

@@ -5,8 +5,8 @@
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::factors::{Factors, Limit};
-use super::positives::{Positives, Rows};
+use super::factors::{Factors, Limit, Work};
+use super::positives::{Entries, Positives, Rows};
 use super::{Ials, KIND};
 use crate::model::candidates::warm::rows_in;
 use crate::model::ids::ItemId;
@@ -26,7 +26,7 @@ const DEVIATION: f32 = 0.1;
 /// with `c` a pair's confidence and `n` the number of positives of a user or item.
 pub struct Alternation<'a> {
     recipe: &'a Ials,
-    positives: &'a Positives,
+    positives: &'a Positives<'a>,
     /// The users' factors.
     pub users: Factors,
     /// The items' factors.
@@ -36,7 +36,7 @@ pub struct Alternation<'a> {
 impl<'a> Alternation<'a> {
     /// Begins from `items`, the items' factors, as wide as [`padded`] factors are; the users begin at 0.
     #[must_use]
-    pub fn new(recipe: &'a Ials, positives: &'a Positives, simd: Simd, items: Vec<f32>) -> Self {
+    pub fn new(recipe: &'a Ials, positives: &'a Positives<'a>, simd: Simd, items: Vec<f32>) -> Self {
         let width = padded(recipe.factors);
         let users = vec![0.0; positives.by_user.len() * width];
         let (by_user, by_item) = (&positives.by_user, &positives.by_item);
@@ -56,11 +56,11 @@ impl<'a> Alternation<'a> {
 }
 
 /// Improves every row of `side` given the factors of the `other` side.
-fn improve(recipe: &Ials, rows: &Rows, other: &Factors, side: &mut Factors, job: &Job) -> Result<(), FitError> {
+fn improve(recipe: &Ials, rows: &impl Rows, other: &Factors, side: &mut Factors, job: &Job) -> Result<(), FitError> {
     let limit = Limit { steps: STEPS, tolerance: 1e-5 };
-    side.update(|work, row, x| {
+    side.update(|(work, entries): &mut (Work, Entries), row, x| {
         job.check()?;
-        let (columns, weights) = rows.of(row);
+        let (columns, weights) = rows.of(row, entries);
         if columns.is_empty() {
             x.fill(0.0);
         } else {
