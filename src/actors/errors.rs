@@ -25,6 +25,12 @@ pub enum IngestError {
     /// The log could not be written.
     #[error("the event log cannot be written: {0}")]
     Log(String),
+    /// Kafka did not take it in time, or it did not come back.
+    #[error("Kafka, over which processes share what they are told, cannot be used: {0}")]
+    Away(String),
+    /// Kafka refuses it, and would again.
+    #[error("{0}")]
+    Refused(String),
 }
 
 /// Why a call on runs failed.
@@ -59,6 +65,9 @@ pub enum RegistryError {
     /// Nothing was live before.
     #[error("there is no previous version to roll back to")]
     NoPrevious,
+    /// This process follows the versions of another.
+    #[error("this process follows the versions that another writes: ask the one of role train")]
+    Follows,
     /// Its files are not what the manifest says.
     #[error("version {0} is damaged and was set aside: {1}")]
     Damaged(Version, String),

@@ -100,7 +100,8 @@ impl Group {
     fn with_events(mut self, batch: EventBatch, answer: oneshot::Sender<Result<Applied, IngestError>>) -> Self {
         self.waiting.push(Waiting::Events { count: batch.events.len(), answer });
         if self.batch.events.is_empty() {
-            let items = std::mem::take(&mut self.batch.items);
+            let mut items = std::mem::take(&mut self.batch.items);
+            items.extend(batch.items);
             self.batch = EventBatch { items, ..batch };
         } else {
             self.batch.events.extend(batch.events);
@@ -143,11 +144,15 @@ impl Group {
 }
 
 fn applied(written: &Written, part: std::ops::Range<usize>) -> Applied {
-    let mut applied = Applied::default();
+    let mut applied = Applied { erased: written.erased_events, ..Applied::default() };
     for (index, outcome) in written.outcomes.get(part).unwrap_or_default().iter().enumerate() {
         match outcome {
             Ok(Outcome::Accepted(_)) => applied.accepted += 1,
-            Ok(Outcome::KnownId | Outcome::KnownOffset | Outcome::KnownLine) => applied.duplicates += 1,
+            Ok(Outcome::KnownOffset) => applied.duplicates += 1,
+            Ok(Outcome::KnownId | Outcome::KnownLine) => {
+                applied.duplicates += 1;
+                applied.known.push(index);
+            }
             Err(error) => {
                 let code = "too_many_types".to_owned();
                 applied.rejected.push(Rejected { index, code, error: error.to_string() });

@@ -19,6 +19,7 @@ use super::ingest_memory::Memory;
 use super::messages::{Applied, Erased, EventBatch, ItemChange, Snapshot};
 use super::slot::Slot;
 use super::supervision::{ExitGuard, answers_pings};
+use super::writes::Writes;
 use crate::model::clock::Clock;
 use crate::model::histories::TooManyTypes;
 use crate::model::ids::UserId;
@@ -189,6 +190,7 @@ impl Handler<WorkWaiting> for Ingestor {
 pub struct IngestHandle {
     queue: mpsc::Sender<Work>,
     slot: Slot<Ingestor>,
+    shared: Option<Arc<Writes>>,
 }
 
 impl IngestHandle {
@@ -196,7 +198,13 @@ impl IngestHandle {
     #[must_use]
     pub fn new(slot: Slot<Ingestor>, waiting: usize) -> (Self, SharedQueue) {
         let (queue, far_end) = mpsc::channel(waiting);
-        (Self { queue, slot }, Arc::new(Mutex::new(WorkQueue::new(far_end))))
+        (Self { queue, slot, shared: None }, Arc::new(Mutex::new(WorkQueue::new(far_end))))
+    }
+
+    /// The same, but what is submitted, changed and erased goes to all processes by `writes`.
+    #[must_use]
+    pub fn shared_by(self, writes: Arc<Writes>) -> Self {
+        Self { shared: Some(writes), ..self }
     }
 
     /// Takes events in; returns once they are durable and applied.
@@ -204,10 +212,14 @@ impl IngestHandle {
     /// # Errors
     /// [`IngestError`]; `Busy` when the queue is full, and then nothing was taken.
     pub async fn submit(&self, batch: EventBatch) -> Result<Applied, IngestError> {
+        if let Some(writes) = &self.shared {
+            return writes.publish(batch).await;
+        }
         self.ask(|answer| Work::Events(batch, answer)).await?
     }
 
-    /// As [`Self::submit`], but waits for room in the queue: for Kafka, which can be made to wait.
+    /// As [`Self::submit`], but waits for room in the queue and writes here alone: for
+    /// Kafka, which can be made to wait.
     ///
     /// # Errors
     /// [`IngestError`], never `Busy`.
@@ -223,6 +235,9 @@ impl IngestHandle {
     /// # Errors
     /// [`IngestError`].
     pub async fn change_items(&self, changes: Vec<ItemChange>) -> Result<(), IngestError> {
+        if let Some(writes) = &self.shared {
+            return writes.publish(EventBatch { items: changes, ..EventBatch::default() }).await.map(|_| ());
+        }
         self.ask(|answer| Work::Items(changes, answer)).await?
     }
 
@@ -231,6 +246,10 @@ impl IngestHandle {
     /// # Errors
     /// [`IngestError`].
     pub async fn erase(&self, user: UserId) -> Result<Erased, IngestError> {
+        if let Some(writes) = &self.shared {
+            let batch = EventBatch { erased: vec![user], ..EventBatch::default() };
+            return writes.publish(batch).await.map(|applied| Erased { events: applied.erased });
+        }
         self.ask(|answer| Work::Erase(user, answer)).await?
     }
 

@@ -41,6 +41,12 @@ pub struct Applied {
     pub duplicates: u64,
     /// Events that were refused, by their place in the batch.
     pub rejected: Vec<Rejected>,
+    /// The places of events whose id or line was known.
+    #[serde(skip)]
+    pub known: Vec<usize>,
+    /// Events that the batch's erasures took out.
+    #[serde(skip)]
+    pub erased: u64,
 }
 
 /// One event that was refused.

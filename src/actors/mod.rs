@@ -4,6 +4,7 @@
 //! gives and does when it crashes or is overloaded; the work itself is in the plain files beside it.
 
 pub mod errors;
+pub mod follower;
 pub mod handles;
 mod ingest_group;
 pub mod ingest_memory;
@@ -11,6 +12,7 @@ pub mod ingestor;
 pub mod job;
 pub mod messages;
 pub mod overseer;
+mod parts;
 pub mod reader;
 pub mod registry;
 pub mod releases;
@@ -23,3 +25,4 @@ pub mod slot;
 pub mod supervision;
 pub mod trainer;
 pub mod watched;
+pub mod writes;

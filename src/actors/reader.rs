@@ -11,10 +11,10 @@ use actix::{Actor, AsyncContext, Context, WrapFuture};
 use tokio::sync::{Mutex, mpsc};
 
 use super::ingestor::IngestHandle;
-use super::messages::{Applied, EventBatch, Position};
+use super::messages::{Applied, EventBatch};
+use super::parts::{self, Part};
 use super::supervision::{ExitGuard, answers_pings};
-use crate::kafka::codec::decode_events;
-use crate::kafka::dead_letter::replay_of;
+use super::writes::{Fate, Writes};
 use crate::kafka::producer::Producer;
 use crate::kafka::record::{Record, RecordBatch};
 use crate::model::clock::Clock;
@@ -38,6 +38,8 @@ pub struct ReaderParts {
     pub clock: Clock,
     /// How events are written.
     pub format: WireFormat,
+    /// This process's own writes that come back by the topic, where its role shares them so.
+    pub writes: Option<Arc<Writes>>,
 }
 
 /// The reader.
@@ -85,18 +87,48 @@ impl ReaderParts {
     /// Decodes a batch, sends what is unreadable away, and offers the rest until it is durable.
     async fn take_in(&self, read: &RecordBatch) {
         fail::fail_point!("reader.take_in");
-        let records = &read.records;
         if !read.begins.is_empty() {
             // Alone and first, and only once: set again behind applied records, they would let these in twice.
             self.offer(EventBatch { begins: read.begins.clone(), ..EventBatch::default() }).await;
-            *self.in_hand.lock() = Some(Arc::new(RecordBatch { begins: Vec::new(), ..read.clone() }));
+            self.keep(read, 0);
         }
-        let (batch, sources, unreadable) = self.decode(read);
-        for (record, reason) in unreadable {
-            self.bury(record, &reason).await;
+        let parts = parts::of(&read.records, self.format, self.clock.now_ms());
+        let last = parts.len().saturating_sub(1);
+        for (number, part) in parts.into_iter().enumerate() {
+            let Part { batch, sources, others, unreadable, end } = part;
+            for (record, reason) in &unreadable {
+                self.bury(record, reason).await;
+                self.settle(record, || Fate::Rejected("unreadable".to_owned(), reason.clone()));
+            }
+            let erases = !batch.erased.is_empty();
+            let applied = self.offer(batch).await;
+            for rejected in &applied.rejected {
+                if let Some(record) = sources.get(rejected.index) {
+                    self.bury(record, &rejected.code).await;
+                }
+            }
+            for (place, record) in sources.into_iter().enumerate() {
+                self.settle(record, || fate(&applied, place));
+            }
+            for record in others {
+                self.settle(record, || if erases { Fate::Erased(applied.erased) } else { Fate::Applied });
+            }
+            if number < last {
+                self.keep(read, end);
+            }
         }
-        let applied = self.offer(batch).await;
-        self.bury_rejected(records, &sources, &applied).await;
+    }
+
+    /// Keeps only the records from `from` on in hand: what is before is applied.
+    fn keep(&self, read: &RecordBatch, from: usize) {
+        let records = read.records.get(from..).unwrap_or_default().to_vec();
+        *self.in_hand.lock() = Some(Arc::new(RecordBatch { records, epoch: read.epoch, begins: Vec::new() }));
+    }
+
+    fn settle(&self, record: &Record, fate: impl FnOnce() -> Fate) {
+        if let Some(writes) = &self.writes {
+            writes.settle(record, fate());
+        }
     }
 
     /// Offers a batch until it is durable and applied.
@@ -110,50 +142,20 @@ impl ReaderParts {
         }
     }
 
-    /// The events of a batch, the record each came from, and the records that hold none with the reason.
-    fn decode<'a>(&self, read: &'a RecordBatch) -> (EventBatch, Vec<usize>, Vec<(&'a Record, String)>) {
-        let records = &read.records;
-        let mut batch = EventBatch { offsets: read.offsets(), ..EventBatch::default() };
-        let mut sources = Vec::with_capacity(records.len());
-        let mut unreadable = Vec::new();
-        let now_ms = self.clock.now_ms();
-        for (source, record) in records.iter().enumerate() {
-            match decode_events(record, self.format, now_ms) {
-                Ok(events) => {
-                    let of = |o: &crate::model::manifest::PartitionOffset| {
-                        o.partition == record.partition && o.topic == *record.topic
-                    };
-                    let partition = batch.offsets.iter().position(of).unwrap_or_default();
-                    let first = replay_of(record);
-                    for (place, mut event) in events.into_iter().enumerate() {
-                        if let (Some(first), None) = (first, &event.id) {
-                            // A letter may be sent back twice, where a replay was cut off before it noted that.
-                            event.id = Some(format!("dead letter {first} {place}").into());
-                        }
-                        batch.events.push(event);
-                        batch.positions.push(Position { partition, offset: record.offset });
-                        sources.push(source);
-                    }
-                }
-                Err(error) => unreadable.push((record, error.reason())),
-            }
-        }
-        (batch, sources, unreadable)
-    }
-
-    async fn bury_rejected(&self, records: &[Record], sources: &[usize], applied: &Applied) {
-        for rejected in &applied.rejected {
-            if let Some(record) = sources.get(rejected.index).and_then(|&source| records.get(source)) {
-                self.bury(record, &rejected.code).await;
-            }
-        }
-    }
-
     /// Sends a record to its dead-letter topic until it is there.
     async fn bury(&self, record: &Record, reason: &str) {
         while let Err(error) = self.producer.dead_letter(record, reason).await {
             tracing::warn!(%error, topic = &*record.topic, offset = record.offset, "a dead letter is sent again");
             tokio::time::sleep(AGAIN).await;
         }
+    }
+}
+
+/// What became of the event at `place` of a batch.
+fn fate(applied: &Applied, place: usize) -> Fate {
+    match applied.rejected.iter().find(|rejected| rejected.index == place) {
+        Some(rejected) => Fate::Rejected(rejected.code.clone(), rejected.error.clone()),
+        None if applied.known.contains(&place) => Fate::Known,
+        None => Fate::Applied,
     }
 }

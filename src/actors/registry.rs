@@ -3,6 +3,7 @@
 //! Owns: the version store and its aliases; the live and the previous model, loaded, so that a rollback is instant.
 //! In: `Register`, `Promote`, `Rollback`. Out: `Activate` to serving, announcements on `models`.
 //! On crash: rebuilt from the store; a version with a wrong checksum is set aside, the one before stays live.
+//! In a process that follows another: reads only, and takes what the other made live.
 //! On overload: calls beyond a bound are refused with `Busy`.
 
 use std::sync::Arc;
@@ -26,6 +27,9 @@ use crate::store::versions::VersionStore;
 /// How long a caller waits for a version to be written, loaded and live.
 const DEADLINE: Duration = Duration::from_secs(120);
 
+/// Pause before the alias is read again at the start, where the store is away.
+const AGAIN: Duration = Duration::from_secs(2);
+
 /// What the registry works on; shared with its next life.
 #[derive(Clone)]
 pub struct RegistryParts {
@@ -35,6 +39,8 @@ pub struct RegistryParts {
     pub catalogue: Arc<Catalogue>,
     /// The serving actor.
     pub serving: Slot<Serving>,
+    /// Whether another process writes and this one follows its alias.
+    pub follows: bool,
     /// Tells others of a new live version.
     pub announce: Announce,
     /// Called once the alias was read and its version answers, or none can.
@@ -44,6 +50,7 @@ pub struct RegistryParts {
 /// The registry.
 pub struct Registry {
     releases: Arc<Mutex<Releases>>,
+    follows: bool,
     ready: Arc<dyn Fn() + Send + Sync>,
     _guard: ExitGuard,
 }
@@ -73,6 +80,11 @@ pub struct ListVersions;
 #[rtype(result = "Result<Arc<Manifest>, RegistryError>")]
 pub struct ShowVersion(pub Version);
 
+/// Asks to take what the alias names, where another process changed it.
+#[derive(Message)]
+#[rtype(result = "Result<(), RegistryError>")]
+pub struct Look;
+
 /// Asks for a version, loaded, without making it live.
 #[derive(Message)]
 #[rtype(result = "Result<Arc<LiveModel>, RegistryError>")]
@@ -84,9 +96,9 @@ impl Registry {
     /// A registry on `parts`.
     #[must_use]
     pub fn new(parts: RegistryParts, guard: ExitGuard) -> Self {
-        let ready = parts.ready.clone();
-        let releases = Releases::new(parts.store, parts.catalogue, parts.serving, parts.announce);
-        Self { releases: Arc::new(Mutex::new(releases)), ready, _guard: guard }
+        let (ready, follows) = (parts.ready.clone(), parts.follows);
+        let releases = Releases::new(parts);
+        Self { releases: Arc::new(Mutex::new(releases)), follows, ready, _guard: guard }
     }
 }
 
@@ -94,8 +106,20 @@ impl Actor for Registry {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let releases = self.releases.clone();
-        let resume = async move { releases.lock().await.resume().await };
+        let (releases, follows) = (self.releases.clone(), self.follows);
+        let resume = async move {
+            loop {
+                let resumed = releases.lock().await.resume().await;
+                match resumed {
+                    // Without the alias nobody knows whether there is a version: nothing may be taken for granted.
+                    Err(error) if follows || matches!(error, RegistryError::Store(_)) => {
+                        tracing::warn!(%error, "the live version cannot be read yet");
+                        tokio::time::sleep(AGAIN).await;
+                    }
+                    other => return other,
+                }
+            }
+        };
         // Interleaves with heartbeats; calls wait for the lock.
         ctx.spawn(resume.into_actor(self).map(|result, registry, _| {
             if let Err(error) = result {
@@ -131,6 +155,7 @@ by_releases! {
     Rollback => |releases, _message| releases.rollback();
     ListVersions => |releases, _message| releases.list();
     ShowVersion => |releases, message| releases.show(message.0);
+    Look => |releases, _message| releases.look();
     LoadVersion => |releases, message| releases.loaded(message.0);
 }
 
@@ -178,6 +203,14 @@ impl RegistryHandle {
     /// [`RegistryError::Unknown`] and others.
     pub async fn load(&self, version: Version) -> Result<Arc<LiveModel>, RegistryError> {
         self.ask(LoadVersion(version)).await
+    }
+
+    /// Takes what the alias names, where another process changed it; returns once it answers.
+    ///
+    /// # Errors
+    /// [`RegistryError`]; the live version is then as it was.
+    pub async fn look(&self) -> Result<(), RegistryError> {
+        self.ask(Look).await
     }
 
     /// Makes a version live; returns once it answers.

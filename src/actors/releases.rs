@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::errors::{CallError, RegistryError};
 use super::messages::{Registration, VersionList};
+use super::registry::RegistryParts;
 use super::serving::{Activate, Serving};
 use super::slot::Slot;
 use crate::model::catalogue::Catalogue;
@@ -12,6 +13,7 @@ use crate::model::ids::Version;
 use crate::model::manifest::Manifest;
 use crate::model::serving::live::LiveModel;
 use crate::model::training::probes::check_probes;
+use crate::store::artifacts::StoreError;
 use crate::store::versions::{VersionError, VersionStore};
 
 /// How long the serving actor may take for a swap, a restart of it counted in.
@@ -29,24 +31,24 @@ pub struct Releases {
     catalogue: Arc<Catalogue>,
     serving: Slot<Serving>,
     announce: Announce,
+    follows: bool,
     live: Option<Arc<LiveModel>>,
     previous: Option<Arc<LiveModel>>,
     asked: Option<Arc<LiveModel>>,
 }
 
 impl Releases {
-    /// Releases out of `store`, with nothing loaded.
-    pub fn new(
-        store: Arc<VersionStore>,
-        catalogue: Arc<Catalogue>,
-        serving: Slot<Serving>,
-        announce: Announce,
-    ) -> Self {
-        Self { store, catalogue, serving, announce, live: None, previous: None, asked: None }
+    /// Releases out of a store, with nothing loaded.
+    pub fn new(parts: RegistryParts) -> Self {
+        let RegistryParts { store, catalogue, serving, announce, follows, ready: _ } = parts;
+        Self { store, catalogue, serving, announce, follows, live: None, previous: None, asked: None }
     }
 
     /// Makes the alias's version answer. A damaged one is set aside and the one before takes its place.
     pub async fn resume(&mut self) -> Result<(), RegistryError> {
+        if self.follows {
+            return self.look().await;
+        }
         if let Err(error) = self.store.clean().await {
             tracing::warn!(%error, "what interrupted writes left could not be removed");
         }
@@ -56,14 +58,28 @@ impl Releases {
         }
     }
 
+    /// Makes the alias's version answer where another process changed it. Nothing is written.
+    pub async fn look(&mut self) -> Result<(), RegistryError> {
+        let aliases = self.store.aliases().await.map_err(store_error)?;
+        let Some(version) = aliases.live else { return Ok(()) };
+        if self.live.as_ref().is_some_and(|live| live.version() == version) {
+            return Ok(());
+        }
+        let model = self.loaded(version).await?;
+        self.asked = None;
+        self.swap(model).await
+    }
+
     /// Writes, loads back, probes, aliases, swaps, announces, prunes.
     pub async fn register(&mut self, registration: Registration) -> Result<Arc<Manifest>, RegistryError> {
+        self.may_write()?;
         let model = write_checked(&self.store, &self.catalogue, registration).await?;
         self.make_live(model).await
     }
 
     /// Makes a version live, loading it unless it is at hand.
     pub async fn promote(&mut self, version: Version) -> Result<Arc<Manifest>, RegistryError> {
+        self.may_write()?;
         let model = self.loaded(version).await?;
         self.asked = None;
         self.make_live(model).await
@@ -76,7 +92,10 @@ impl Releases {
         if let Some(model) = at_hand {
             return Ok(model);
         }
-        let model = load(&self.store, &self.catalogue, version).await?;
+        let model = match self.follows {
+            true => read(&self.store, &self.catalogue, version).await.map_err(store_error)?,
+            false => load(&self.store, &self.catalogue, version).await?,
+        };
         self.asked = Some(model.clone());
         Ok(model)
     }
@@ -102,6 +121,10 @@ impl Releases {
     pub async fn show(&mut self, version: Version) -> Result<Arc<Manifest>, RegistryError> {
         let listed = self.list().await?.versions;
         listed.into_iter().find(|manifest| manifest.version == version).ok_or(RegistryError::Unknown(version))
+    }
+
+    fn may_write(&self) -> Result<(), RegistryError> {
+        if self.follows { Err(RegistryError::Follows) } else { Ok(()) }
     }
 
     async fn make_live(&mut self, model: Arc<LiveModel>) -> Result<Arc<Manifest>, RegistryError> {
@@ -191,19 +214,26 @@ async fn load(
     catalogue: &Arc<Catalogue>,
     version: Version,
 ) -> Result<Arc<LiveModel>, RegistryError> {
-    match store.load(version).await {
-        Ok((manifest, fitted)) => {
-            let catalogue = catalogue.clone();
-            let bound =
-                tokio::task::spawn_blocking(move || Arc::new(LiveModel::bind(Arc::new(manifest), fitted, &catalogue)));
-            bound.await.map_err(|_| RegistryError::Call(CallError::Away))
-        }
+    match read(store, catalogue, version).await {
+        Ok(model) => Ok(model),
         Err(error @ VersionError::Damaged { .. }) => {
             store.set_aside(version, &error.to_string()).await.map_err(store_error)?;
             Err(store_error(error))
         }
         Err(error) => Err(store_error(error)),
     }
+}
+
+/// Loads a version and binds it to the catalogue; writes nothing.
+async fn read(
+    store: &VersionStore,
+    catalogue: &Arc<Catalogue>,
+    version: Version,
+) -> Result<Arc<LiveModel>, VersionError> {
+    let (manifest, fitted) = store.load(version).await?;
+    let catalogue = catalogue.clone();
+    let bound = tokio::task::spawn_blocking(move || Arc::new(LiveModel::bind(Arc::new(manifest), fitted, &catalogue)));
+    Ok(bound.await.map_err(|_| StoreError::Stopping)?)
 }
 
 /// The store's failure as callers of the registry know it.

@@ -20,6 +20,7 @@ use crate::actors::trainer::{Trainer, TrainerParts};
 use crate::actors::watched::Watched;
 use crate::model::run::RunRecord;
 use crate::model::serving::stats::RequestStats;
+use crate::settings::Role;
 
 /// What the actors are wired to.
 pub struct Wiring<'a> {
@@ -52,9 +53,14 @@ pub fn factories(wiring: &Wiring<'_>) -> Result<Children, StartError> {
         serving(wiring, serving_slot.clone()),
         ingestor(parts),
         registry_factory(wiring, registry_slot, serving_slot, alias_read.clone()),
-        trainer_factory(wiring, trainer_slot.clone(), registry.clone(), alias_read)?,
     ];
+    if parts.settings.server.role == Role::Serve {
+        parts.readiness.blocked_while("the live version", move || !alias_read.load(Ordering::Acquire));
+    } else {
+        factories.push(trainer_factory(wiring, trainer_slot.clone(), registry.clone(), alias_read)?);
+    }
     if let Some(kafka) = wiring.kafka {
+        factories.extend(kafka.follower(registry.clone()));
         factories.extend(kafka.factories(parts, &wiring.stats));
     }
     Ok(Children { factories, trainer, trainer_slot, registry })
@@ -95,6 +101,7 @@ fn registry_factory(
         store: wiring.parts.versions.clone(),
         catalogue: wiring.parts.memory.catalogue.clone(),
         serving,
+        follows: wiring.parts.settings.server.role == Role::Serve,
         announce: announce.unwrap_or_else(|| Arc::new(|_| ())),
         ready: Arc::new(move || alias_read.store(true, Ordering::Release)),
     };

@@ -9,17 +9,21 @@ use tokio::sync::{Mutex, mpsc};
 use super::StartError;
 use super::parts::Parts;
 use super::ports::Letters;
+use crate::actors::follower::{Follower, FollowerParts};
+use crate::actors::handles::RegistryHandle;
 use crate::actors::reader::{Reader, ReaderParts};
 use crate::actors::releases::Announce;
 use crate::actors::responder::{Responder, ResponderParts};
 use crate::actors::slot::Slot;
 use crate::actors::supervision::{Factory, SlotFactory};
+use crate::actors::writes::Writes;
 use crate::http::ports::{DeadLetters, KafkaStatus};
 use crate::http::readiness::Readiness;
 use crate::kafka::StreamHandle;
 use crate::kafka::broker::BrokerState;
 use crate::kafka::codec::descriptor::announcement;
 use crate::kafka::dead_letters::DeadLetterReader;
+use crate::kafka::models::{self, Announcements};
 use crate::kafka::producer::Producer;
 use crate::kafka::record::RecordBatch;
 use crate::kafka::requests::RequestStreamHandle;
@@ -27,7 +31,7 @@ use crate::kafka::{events, requests, topics};
 use crate::model::clock::Clock;
 use crate::model::manifest::Manifest;
 use crate::model::serving::stats::RequestStats;
-use crate::settings::Settings;
+use crate::settings::{Role, Settings};
 
 /// Pause before an announcement that was not delivered is sent again.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -42,6 +46,8 @@ pub struct Streams {
     events: (StreamHandle, Batches),
     requests: (RequestStreamHandle, Batches),
     topics: StreamHandle,
+    writes: Option<Arc<Writes>>,
+    announced: Option<(StreamHandle, Arc<Mutex<Announcements>>)>,
     runtime: tokio::runtime::Handle,
 }
 
@@ -61,6 +67,18 @@ impl Streams {
         let topics = topics::ensure(kafka, &broker)?;
         let producer = Arc::new(Producer::new(kafka, &broker)?);
         let (events, event_batches) = events::follow(kafka, &parts.log.offsets()?, &broker)?;
+        // Where several processes share a topic, what one is told goes over it; alone, the local log is the truth.
+        let shared = settings.server.role != Role::All;
+        let topic = Arc::from(kafka.events_topic.as_str());
+        let origin = || format!("{:016x}", rand::random::<u64>());
+        let writes = shared.then(|| Arc::new(Writes::new(producer.clone(), topic, origin())));
+        let announced = match settings.server.role {
+            Role::All | Role::Train => None,
+            Role::Serve => {
+                let (stream, announced) = models::hear(kafka, &broker)?;
+                Some((stream, Arc::new(Mutex::new(announced))))
+            }
+        };
         let (requests, request_batches) = requests::serve(kafka, &broker)?;
         let seen = broker.clone();
         readiness.degraded_while("kafka", move || !seen.status().connected);
@@ -71,6 +89,8 @@ impl Streams {
             events: (events, Arc::new(Mutex::new(event_batches))),
             requests: (requests, Arc::new(Mutex::new(request_batches))),
             topics,
+            writes,
+            announced,
             runtime: tokio::runtime::Handle::current(),
         }))
     }
@@ -85,6 +105,7 @@ impl Streams {
             producer: self.producer.clone(),
             clock: parts.clock.clone(),
             format: kafka.events_format,
+            writes: self.writes.clone(),
         };
         let responder = ResponderParts {
             batches: self.requests.1.clone(),
@@ -103,6 +124,20 @@ impl Streams {
             Box::new(SlotFactory::new("reader", false, Slot::default(), read)),
             Box::new(SlotFactory::new("responder", false, Slot::default(), respond)),
         ]
+    }
+
+    /// The writes that go over the topic of events, where the role wants that.
+    pub fn writes(&self) -> Option<Arc<Writes>> {
+        self.writes.clone()
+    }
+
+    /// The actor that follows another process's versions, where the role wants that.
+    pub fn follower(&self, registry: RegistryHandle) -> Option<Box<dyn Factory>> {
+        let (_, announced) = self.announced.as_ref()?;
+        let every = self.settings.registry.follow.duration();
+        let parts = FollowerParts { registry, announced: announced.clone(), every };
+        let follow = move |guard| Follower::new(parts.clone(), guard);
+        Some(Box::new(SlotFactory::new("follower", false, Slot::default(), follow)))
     }
 
     /// Announces live versions on the topic of models, each until it is delivered.
@@ -140,6 +175,9 @@ impl Streams {
     /// Reads no more, and waits at most `within` for what is in hand.
     pub async fn stop(self, within: Duration) {
         self.topics.stop();
+        if let Some((stream, _)) = &self.announced {
+            stream.stop();
+        }
         self.events.0.stop();
         self.requests.0.stop();
         let both = async { self.events.0.ended(within).await & self.requests.0.ended(within).await };

@@ -21,6 +21,7 @@ use crate::actors::restarts::RestartPolicy;
 use crate::actors::serving::Activated;
 use crate::actors::slot::Slot;
 use crate::actors::trainer::{StopTraining, Trainer};
+use crate::http::primary::Primary;
 use crate::http::readiness::Readiness;
 use crate::http::server;
 use crate::http::service::{Parts as HttpParts, Service};
@@ -62,9 +63,9 @@ pub enum StartError {
     /// A recipe in the settings.
     #[error("training: {0}")]
     Training(#[from] crate::model::artifact::ArtifactError),
-    /// A role that this build does not play.
-    #[error("server.role: this build runs as one process, role `all`; roles train and serve are not there yet")]
-    Role,
+    /// The client for calls that the process of role train answers.
+    #[error("server.primary_url: no HTTP client can be made: {0}")]
+    Primary(#[from] reqwest::Error),
 }
 
 /// The running service.
@@ -102,12 +103,9 @@ pub fn run<T>(work: impl Future<Output = T>) -> T {
 /// # Errors
 /// [`StartError`].
 pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartError> {
-    if settings.server.role != Role::All {
-        return Err(StartError::Role);
-    }
     let settings = Arc::new(settings);
     let readiness = Arc::new(Readiness::new());
-    let parts = parts::Parts::open(settings.clone(), clock.clone(), &readiness).await?;
+    let mut parts = parts::Parts::open(settings.clone(), clock.clone(), &readiness).await?;
     let (changes, _) = broadcast::channel::<Arc<RunRecord>>(1024);
     let (activated, _) = broadcast::channel(64);
     let (fatal, fatal_seen) = watch::channel(None);
@@ -117,6 +115,11 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
     let listener = server::bind(&settings.server)?;
     let address = listener.local_addr()?;
     let kafka = kafka::Streams::start(&settings, &clock, &parts, &readiness)?;
+    if let Some(writes) = kafka.as_ref().and_then(kafka::Streams::writes) {
+        parts.ingest = parts.ingest.shared_by(writes);
+    }
+    let primary =
+        (settings.server.role == Role::Serve).then(|| Primary::at(&settings.server.primary_url)).transpose()?;
     let wiring = children::Wiring {
         parts: &parts,
         changes,
@@ -151,6 +154,7 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
         dead_letters: kafka.as_ref().map(kafka::Streams::dead_letters).transpose()?,
         loader: Some(Arc::new(ports::Loader(children.registry.clone()))),
         downloads: Some(Arc::new(downloads::Files(parts.versions.clone()))),
+        primary,
     })?;
     let http = server::serve(actix_web::web::Data::new(service), listener)?;
     let stopper = http.stopper();

@@ -22,7 +22,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// An endpoint without methods.
     pub const fn at(path: &'static str) -> Self {
-        let plan = Plan { path, methods: Vec::new(), admitted: false };
+        let plan = Plan { path, methods: Vec::new(), admitted: false, primary: false };
         Self { plan, routes: Vec::new(), own_methods_only: false }
     }
 
@@ -63,6 +63,12 @@ impl Endpoint {
     /// Counts its requests against `server.max_in_flight`.
     pub const fn admitted(mut self) -> Self {
         self.plan.admitted = true;
+        self
+    }
+
+    /// Is answered by the process with the trainer alone; others pass it on.
+    pub const fn by_primary(mut self) -> Self {
+        self.plan.primary = true;
         self
     }
 

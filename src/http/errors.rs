@@ -283,7 +283,8 @@ impl From<IngestError> for ApiError {
     fn from(error: IngestError) -> Self {
         match error {
             IngestError::Call(error) => error.into(),
-            IngestError::Log(_) => Self::new(Kind::Unavailable, error.to_string()),
+            IngestError::Log(_) | IngestError::Away(_) => Self::new(Kind::Unavailable, error.to_string()),
+            IngestError::Refused(_) => Self::new(Kind::Conflict, error.to_string()),
         }
     }
 }
@@ -311,7 +312,7 @@ impl From<RegistryError> for ApiError {
             RegistryError::Call(error) => error.into(),
             RegistryError::Unknown(_) => Self::new(Kind::NotFound, detail),
             RegistryError::NoPrevious | RegistryError::Damaged(..) => Self::new(Kind::Conflict, detail),
-            RegistryError::Store(_) => Self::new(Kind::Unavailable, detail),
+            RegistryError::Store(_) | RegistryError::Follows => Self::new(Kind::Unavailable, detail),
         }
     }
 }

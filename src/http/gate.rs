@@ -34,6 +34,8 @@ pub struct Plan {
     pub methods: Vec<(Method, Access)>,
     /// Whether a request takes a permit.
     pub admitted: bool,
+    /// Whether only the process with the trainer can answer.
+    pub primary: bool,
 }
 
 impl Plan {
@@ -55,7 +57,14 @@ pub async fn gate(plan: Rc<Plan>, request: ServiceRequest, next: Next<BoxBody>) 
     let response = match check(&plan, &service, &inner) {
         Err(error) => ServiceResponse::from_err(error, inner),
         Ok(permit) => {
-            let answered = AssertUnwindSafe(async move { next.call(request).await }).catch_unwind().await;
+            let primary = service.parts.primary.as_ref().filter(|_| plan.primary && plan.access(&method).is_some());
+            let answer = async move {
+                match primary {
+                    Some(primary) => Ok(primary.ask(request).await),
+                    None => next.call(request).await,
+                }
+            };
+            let answered = AssertUnwindSafe(answer).catch_unwind().await;
             drop(permit);
             match answered {
                 Ok(Ok(response)) => response,

@@ -43,7 +43,7 @@ impl Log {
         let bad = batch.events.iter().enumerate().filter(|(_, event)| event.item.as_str() == "bad");
         let rejected: Vec<Rejected> =
             bad.map(|(index, _)| Rejected { index, code: "types".to_owned(), error: "refused".to_owned() }).collect();
-        Ok(Applied { accepted: (batch.events.len() - rejected.len()) as u64, duplicates: 0, rejected })
+        Ok(Applied { accepted: (batch.events.len() - rejected.len()) as u64, rejected, ..Applied::default() })
     }
 }
 

@@ -26,6 +26,7 @@ pub mod openapi;
 mod page;
 mod params;
 pub mod ports;
+pub mod primary;
 pub mod readiness;
 mod recommend;
 mod recommend_bulk;

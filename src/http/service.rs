@@ -9,6 +9,7 @@ use super::admission::Admission;
 use super::auth::{Keyring, KeysError};
 use super::metrics::Metrics;
 use super::ports::{DeadLetters, Downloads, KafkaStatus, VersionLoader};
+use super::primary::Primary;
 use super::readiness::Readiness;
 use crate::actors::handles::{IngestHandle, OverseerHandle, RegistryHandle, TrainerHandle};
 use crate::model::clock::Clock;
@@ -51,6 +52,8 @@ pub struct Parts {
     pub loader: Option<Arc<dyn VersionLoader>>,
     /// Gives out the files of versions.
     pub downloads: Option<Arc<dyn Downloads>>,
+    /// The process with the trainer, where this one has none.
+    pub primary: Option<Primary>,
 }
 
 /// The shared state; handlers get it as `web::Data<Service>`.

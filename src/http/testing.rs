@@ -65,6 +65,7 @@ pub fn service(change: impl FnOnce(&mut Settings)) -> web::Data<Service> {
         dead_letters: None,
         loader: None,
         downloads: None,
+        primary: None,
     };
     web::Data::new(Service::new(parts).unwrap())
 }

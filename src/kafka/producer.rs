@@ -87,6 +87,18 @@ impl Producer {
     /// # Errors
     /// [`ProduceError`], at the latest after `message.timeout.ms` (30 s).
     pub async fn send(&self, record: OutRecord) -> Result<(), ProduceError> {
+        self.hand_over(record).await?.await
+    }
+
+    /// As [`Self::send`], in two steps: the first puts the record behind those that were handed over before, the second,
+    /// what it answers, resolves once it is delivered.
+    ///
+    /// # Errors
+    /// [`ProduceError`], of either step.
+    pub async fn hand_over(
+        &self,
+        record: OutRecord,
+    ) -> Result<impl Future<Output = Result<(), ProduceError>> + Send + 'static, ProduceError> {
         let (report, delivered) = oneshot::channel();
         let mut report: Report = Box::new(report);
         let mut wait = ROOM[0];
@@ -98,7 +110,7 @@ impl Producer {
             wait = (wait * 2).min(ROOM[1]);
             report = unsent;
         }
-        delivered.await.unwrap_or(Err(ProduceError::Stopped))
+        Ok(async move { delivered.await.unwrap_or(Err(ProduceError::Stopped)) })
     }
 
     fn enqueue(&self, record: &OutRecord, report: Report) -> Result<(), (KafkaError, Report)> {

@@ -84,8 +84,14 @@ impl RecordBatch {
     /// The offsets that are reached once the whole batch is done with, one for each partition in it.
     #[must_use]
     pub fn offsets(&self) -> Vec<PartitionOffset> {
+        Self::offsets_of(&self.records)
+    }
+
+    /// The same of some records.
+    #[must_use]
+    pub fn offsets_of(records: &[Record]) -> Vec<PartitionOffset> {
         let mut reached: Vec<PartitionOffset> = Vec::new();
-        for record in &self.records {
+        for record in records {
             let same =
                 |known: &&mut PartitionOffset| known.partition == record.partition && *known.topic == *record.topic;
             match reached.iter_mut().find(same) {

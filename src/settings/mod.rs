@@ -241,6 +241,8 @@ pub struct Gate {
 pub struct Registry {
     /// Versions kept; the live one and the one before are always kept.
     pub keep: usize,
+    /// Longest time between looks of a `serve` process for the live version.
+    pub follow: Span,
 }
 
 /// Section `serving`.

@@ -44,7 +44,7 @@ const MANY: i64 = 1 << 40;
 /// The largest number that the 32-bit fields hold.
 const F32: f64 = f32::MAX as f64;
 
-const RULES: [(&str, Rule); 63] = [
+const RULES: [(&str, Rule); 64] = [
     ("server.address", Rule::Form(forms::address)),
     ("server.port", Rule::Int(0, 65_535)),
     ("server.role", Rule::OneOf(&["all", "train", "serve"])),
@@ -99,6 +99,7 @@ const RULES: [(&str, Rule); 63] = [
     ("gate.margin", Rule::Float(0.0, 1.0)),
     ("gate.probes", Rule::Int(1, 1_000_000)),
     ("registry.keep", Rule::Int(1, 1_000_000)),
+    ("registry.follow", Rule::Span(100, DAY)),
     ("serving.seen_types", Rule::Form(forms::label)),
     ("serving.generation", Rule::Span(1, DAY)),
     ("serving.trending_half_life", Rule::Span(SECOND, 36_500 * DAY)),

@@ -60,6 +60,13 @@ pub(super) fn contradictions(settings: &Settings) -> Vec<Contradiction> {
         &["kafka.brokers"],
         "roles train and serve share their events over Kafka: set kafka.brokers, or use role all".to_owned(),
     );
+    say(
+        server.role != Role::All && !storage.import_watch.is_empty(),
+        "storage.import_watch",
+        &["server.role"],
+        "files would reach this process alone: send them to a running one by ouzel import --url, or use role all"
+            .to_owned(),
+    );
     let topics = [
         ("kafka.requests_topic", &kafka.requests_topic),
         ("kafka.replies_topic", &kafka.replies_topic),

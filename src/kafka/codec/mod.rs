@@ -1,6 +1,7 @@
 //! Between records and what they mean. Reading a record never fails for good: what cannot be read has a reason with a
 //! short name, for the dead letters.
 
+pub mod change;
 pub mod descriptor;
 pub mod event;
 pub mod messages;
@@ -13,6 +14,7 @@ use crate::model::ids::IdError;
 use crate::model::wire::BodyError;
 use crate::settings::WireFormat;
 
+pub use change::{Change, decode_change};
 pub use event::decode_events;
 pub use reply::{ReplyBody, reply_record};
 pub use request::{Request, decode_request};
@@ -63,6 +65,9 @@ pub enum DecodeError {
         /// What is wrong with it.
         error: Box<DecodeError>,
     },
+    /// It changes something that this build does not know.
+    #[error("a change of the kind {0:?}, which this build does not know")]
+    Change(String),
     /// More products than a question may hold.
     #[error("products: {0} are more than a question may hold")]
     TooMany(usize),
@@ -81,6 +86,7 @@ impl DecodeError {
             Self::Id { .. } => "bad_id",
             Self::Event(error) => error.code(),
             Self::Element { error, .. } => error.code(),
+            Self::Change(_) => "unknown_change",
             Self::TooMany(_) => "too_many_products",
         }
     }

@@ -23,7 +23,7 @@ impl EventLog {
         let writer = self.writer.lock();
         let before = self.last_seq();
         let outcomes = self.judge(batch, before + 1)?;
-        let appended = records(batch, outcomes, before + 1);
+        let appended = records(batch, outcomes, before + 1, !self.reached(batch)?);
         let last = before + appended.records.len() as u64;
         let mut write = self.tables.durable();
         if last > before {
@@ -42,6 +42,17 @@ impl EventLog {
             writer.acknowledge(last);
         }
         Ok(appended)
+    }
+
+    /// Whether all of a batch from Kafka was applied before: its item changes and erasures must not count once more, over
+    /// what has come since.
+    fn reached(&self, batch: &EventBatch) -> Result<bool, LogError> {
+        for at in &batch.offsets {
+            if self.tables.next_offset(&at.topic, at.partition)?.is_none_or(|next| next < at.next) {
+                return Ok(false);
+            }
+        }
+        Ok(!batch.offsets.is_empty())
     }
 
     /// What becomes of each event, the first new one getting the number `next`.
@@ -193,8 +204,8 @@ fn events(appended: &Appended) -> impl Iterator<Item = &Event> {
     })
 }
 
-/// The batch's new records in order: events, item changes, erasures.
-fn records(batch: &EventBatch, outcomes: Vec<Outcome>, first: u64) -> Appended {
+/// The batch's new records in order: events, and, where `changes` are wanted, item changes and erasures.
+fn records(batch: &EventBatch, outcomes: Vec<Outcome>, first: u64, changes: bool) -> Appended {
     let arrival_ms = batch.arrival_ms;
     let known = |outcome: &&Outcome| !matches!(outcome, Outcome::Accepted(_));
     let duplicates = outcomes.iter().filter(known).count() as u64;
@@ -207,7 +218,7 @@ fn records(batch: &EventBatch, outcomes: Vec<Outcome>, first: u64) -> Appended {
         arrival_ms,
     });
     let erased = batch.erased.iter().map(|user| Change::Erased { user: user.clone() });
-    let changes = events.chain(items).chain(erased);
+    let changes = events.chain(items.chain(erased).filter(|_| changes));
     let records = (first..).zip(changes).map(|(seq, change)| LogRecord { seq, change }).collect();
     Appended { records, accepted, duplicates, outcomes }
 }
