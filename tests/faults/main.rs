@@ -5,4 +5,5 @@
 mod harness;
 mod kafka;
 mod kills;
+mod replicas;
 mod wire;
