@@ -83,8 +83,8 @@ bench-neural batch="64" rounds="3": bench-peers
     "{{ bench_python }}" bench/compare.py --rounds {{ rounds }} vs "{{ bench_python }}" bench/peers/neural_cf.py "{{ bench_data }}/learnt" "{{ bench_data }}/held-out" {{ batch }} vs cargo bench --quiet --bench neural_cf -- "{{ absolute_path(bench_data) }}/learnt" "{{ absolute_path(bench_data) }}/held-out" {{ batch }}
 
 # Users folded in beside the same users trained on, and what a question costs.
-bench-fold-in file format="events":
-    cargo bench --quiet --bench fold_in -- "{{ absolute_path(file) }}" {{ format }}
+bench-fold-in file format="events" one_in="8" kinds="ease,item-knn,ials,sequence,blend":
+    cargo bench --quiet --bench fold_in -- "{{ absolute_path(file) }}" {{ format }} {{ one_in }} {{ kinds }}
 
 # All cases, or those named (300, 10k, 100k, 1m, reused, score, filters, p99, swaps, run, events); the generated shops stay in
 # target/bench/serving.

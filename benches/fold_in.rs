@@ -1,8 +1,10 @@
-//! `fold_in -- FILE [FORMAT]`: how well users are answered whom a model was not trained on, against the same users trained
-//! on, and how long a question takes by the length of the history.
+//! `fold_in -- FILE [FORMAT [ONE_IN [KINDS]]]`: how well users are answered whom a model was not trained on, against the
+//! same users trained on, and how long a question takes by the length of the history.
 //!
-//! Every eighth user of the file is a stranger, unless it alone took some item; each user's last item is held out.
-//! `own`, the score of one item, is what the user's vector costs; `all` scores the whole catalogue.
+//! One user in `ONE_IN` (8) is a stranger, unless it alone took some item, and so in turn with the others, a fit each time,
+//! until everyone was; each user's last item is held out. Strangers' histories teach nobody: the more strangers at a time,
+//! the less a model has learnt of what is asked, whoever asks. `own`, the score of one item, is what the user's vector
+//! costs; `all` scores the whole catalogue.
 
 #![expect(clippy::indexing_slicing, reason = "users and items are dense indices of the dataset")]
 
@@ -19,13 +21,14 @@ use ouzel::model::dataset::Dataset;
 use ouzel::model::evaluation::ranking::TestSet;
 use ouzel::model::evaluation::split::{Split, leave_last_out};
 use ouzel::model::recommender::{Acted, RecipeSpec, Recommender, Taste};
+use ouzel::model::selection::Selection;
 use ouzel::model::training::job::Job;
 use ouzel::store::import::load_interactions;
 use serde_json::json;
 
 /// The personal kinds without a user table.
-const KINDS: [&str; 5] = ["ease", "item-knn", "ials", "sequence", "blend"];
-const STRANGERS: u32 = 8;
+const KINDS: &str = "ease,item-knn,ials,sequence,blend";
+const ONE_IN: u32 = 8;
 /// The lengths of the histories that are timed.
 const LENGTHS: [usize; 3] = [1, 10, 100];
 /// Histories that are timed of each length, and how often each.
@@ -36,32 +39,35 @@ fn main() -> anyhow::Result<()> {
     let arguments = common::arguments();
     let file = Path::new(arguments.first().context("which file?")?);
     let format = arguments.get(1).map_or("events", String::as_str).parse().map_err(anyhow::Error::msg)?;
+    let one_in = arguments.get(2).map_or(Ok(ONE_IN), |text| text.parse())?;
+    let kinds = arguments.get(3).map_or(KINDS, String::as_str);
     let (rows, _) = load_interactions(file, &file.display().to_string(), format, &|_, value| value)?;
-    let mut split = leave_last_out(rows);
-    let strangers = strangers(&split);
-    split.test.retain(|test| strangers.get(test.user as usize).is_some_and(|&stranger| stranger));
-    let set = TestSet::new(&split);
-    let users = &split.train.table().users;
-    let stranger = |row: usize| users.get(row).and_then(|&user| strangers.get(user as usize)).copied();
-    let without = Dataset::new(split.train.filtered(|row| stranger(row) == Some(false)));
-    anyhow::ensure!(without.item_ids == set.data.item_ids, "an item is the strangers' alone");
-    let histories = histories(&set);
-    for spec in specs(set.data.items())? {
+    let split = leave_last_out(rows);
+    let data = Dataset::new(&split.train);
+    let folds = (0..one_in).map(|fold| Fold::new(&split, &data, one_in, fold)).collect::<anyhow::Result<Vec<_>>>()?;
+    let users: usize = folds.iter().map(|fold| fold.strangers.users()).sum();
+    let histories = histories(&folds);
+    for spec in specs(kinds, data.items())? {
         let recipe = candidates::recipe(&spec)?;
         let job = Job::new(42, 2, Arc::default(), Arc::new(|_| ()));
-        let fit = |data: &Dataset| {
-            let model = candidates::fit(recipe.as_ref(), data, None, &job)?;
-            let figures = set.judge(model.recommender.as_ref(), &job, &|_| ())?;
-            anyhow::Ok((model, figures.metrics.get("ndcg@10").context("no figure")?.mean))
+        let fit = |data: &Dataset| candidates::fit(recipe.as_ref(), data, None, &job);
+        // The sum of the figure over a fold's strangers.
+        let judge = |fold: &Fold, model: &dyn Recommender| {
+            let figures = fold.strangers.judge(model, &job, &|_| ())?;
+            anyhow::Ok(figures.metrics.get("ndcg@10").context("no figure")?.mean * figures.users as f64)
         };
-        let (_, trained) = fit(&set.data)?;
-        let (model, folded) = fit(&without)?;
+        let everyone = fit(&data)?;
+        let (mut trained, mut folded) = (0.0, 0.0);
+        for fold in &folds {
+            trained += judge(fold, everyone.recommender.as_ref())?;
+            folded += judge(fold, fit(&Dataset::new(&fold.without))?.recommender.as_ref())?;
+        }
         let mut figures = json!({
-            "kind": spec.kind, "users": set.users(), "items": set.data.items(),
-            "ndcg@10 trained": trained, "folded in": folded, "share": folded / trained,
+            "kind": spec.kind, "users": users, "one in": one_in, "items": data.items(),
+            "ndcg@10 trained": trained / users as f64, "folded in": folded / users as f64, "share": folded / trained,
         });
         for (length, histories) in LENGTHS.iter().zip(&histories) {
-            let (own, all) = microseconds(model.recommender.as_ref(), histories);
+            let (own, all) = microseconds(everyone.recommender.as_ref(), histories);
             figures[format!("us of {length}")] = json!({ "own": own, "all": all });
         }
         common::tell(&figures)?;
@@ -69,29 +75,41 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// By user: every eighth, unless an item would be left without a taker.
-fn strangers(split: &Split) -> Vec<bool> {
-    let train = &split.train;
-    let mut takers = vec![0_u32; train.table().item_ids.len()];
-    let data = Dataset::new(train);
-    let items_of = |user: usize| data.of(user).iter().map(|pair| pair.item as usize);
-    for user in 0..data.users() {
-        items_of(user).for_each(|item| takers[item] += 1);
-    }
-    let mut strangers = vec![false; train.users()];
-    for (user, &source) in data.source_users.iter().enumerate().filter(|(_, source)| source.is_multiple_of(STRANGERS)) {
-        if items_of(user).all(|item| takers[item] > 1) {
-            items_of(user).for_each(|item| takers[item] -= 1);
-            strangers[source as usize] = true;
+/// A time that some users are strangers.
+struct Fold {
+    /// What the others did.
+    without: Selection,
+    /// The strangers are its test users.
+    strangers: TestSet,
+}
+
+impl Fold {
+    /// Strangers are the users `fold`, `fold + one_in` and so on, unless an item would be left without a taker.
+    fn new(split: &Split, data: &Dataset, one_in: u32, fold: u32) -> anyhow::Result<Self> {
+        let mut takers = vec![0_u32; data.items()];
+        data.pairs.iter().for_each(|pair| takers[pair.item as usize] += 1);
+        let mut is_stranger = vec![false; split.train.users()];
+        for (user, &source) in data.source_users.iter().enumerate().filter(|(_, source)| **source % one_in == fold) {
+            let items = || data.of(user).iter().map(|pair| pair.item as usize);
+            if items().all(|item| takers[item] > 1) {
+                items().for_each(|item| takers[item] -= 1);
+                is_stranger[source as usize] = true;
+            }
         }
+        let users = &split.train.table().users;
+        let without = split.train.filtered(|row| !is_stranger[users[row] as usize]);
+        let mut of_strangers = split.clone();
+        of_strangers.test.retain(|test| is_stranger[test.user as usize]);
+        let fold = Self { without, strangers: TestSet::new(&of_strangers) };
+        anyhow::ensure!(Dataset::new(&fold.without).item_ids == data.item_ids, "an item is the strangers' alone");
+        Ok(fold)
     }
-    strangers
 }
 
 /// The settings that each kind begins with.
-fn specs(items: usize) -> anyhow::Result<Vec<RecipeSpec>> {
+fn specs(kinds: &str, items: usize) -> anyhow::Result<Vec<RecipeSpec>> {
     Ok(candidates::specs(&CandidateOptions {
-        kinds: KINDS.map(str::to_owned).to_vec(),
+        kinds: kinds.split(',').map(str::to_owned).collect(),
         ease_max_items: items,
         ease_lambdas: vec![200.0],
         ..CandidateOptions::default()
@@ -99,8 +117,9 @@ fn specs(items: usize) -> anyhow::Result<Vec<RecipeSpec>> {
 }
 
 /// Histories of each of the lengths, of several users' items each.
-fn histories(set: &TestSet) -> Vec<Vec<Vec<Acted>>> {
-    let acts: Vec<Acted> = set.cases().flat_map(|case| case.history).collect();
+fn histories(folds: &[Fold]) -> Vec<Vec<Vec<Acted>>> {
+    let cases = folds.iter().flat_map(|fold| fold.strangers.cases());
+    let acts: Vec<Acted> = cases.flat_map(|case| case.history).collect();
     let of_length = |length: usize| acts.chunks_exact(length).take(TIMED).map(<[Acted]>::to_vec).collect();
     LENGTHS.map(of_length).to_vec()
 }

@@ -18,6 +18,7 @@ pub mod item;
 pub mod kernels;
 pub mod manifest;
 pub mod near;
+pub mod order;
 #[cfg(test)]
 pub(crate) mod real_files;
 pub mod recommender;

@@ -11,6 +11,7 @@ use super::Settings;
 use super::popularity::{Popularity, with_fallback};
 use crate::model::dataset::Dataset;
 use crate::model::interactions::NO_TIME;
+use crate::model::order::nth;
 use crate::model::recommender::{Fitted, Recipe, Recommender};
 use crate::model::training::job::{FitError, Job};
 
@@ -53,23 +54,20 @@ pub fn decayed_takers(data: &Dataset, half_life_days: f64) -> Vec<f64> {
 }
 
 /// The half-life by which pairs count as many as each item of the catalogue being taken `per_item` times: long where
-/// little happens, short where much does, so that counts have the same noise in any shop. None where that many pairs
-/// take no time at all, and where there are not that many.
-pub fn half_life_of(times: &[i64], items: usize, per_item: f64) -> Option<f64> {
+/// little happens, short where much does, so that counts have the same noise in any shop. `times` gives the times of the
+/// pairs of positive weight that have one. None where that many pairs take no time at all, and where there are not that
+/// many.
+pub fn half_life_of<I: Iterator<Item = i64>>(times: impl Fn() -> I, items: usize, per_item: f64) -> Option<f64> {
     // Taken at a steady pace, pairs of mean age `w` count as many as came within the last `w`.
     let pairs = (per_item * items as f64).ceil().max(1.0) as usize;
-    let first = *times.get(times.len().checked_sub(pairs)?)?;
-    let last = *times.last()?;
-    let days = (last as f64 - first as f64) / DAY_MS * std::f64::consts::LN_2;
+    let first = nth(&times, times().count().checked_sub(pairs)?)?;
+    let days = (times().max()? as f64 - first as f64) / DAY_MS * std::f64::consts::LN_2;
     (days > 0.0).then_some(days)
 }
 
-/// The times of the pairs of positive weight that have one, ascending: what [`half_life_of`] reads.
-pub fn taking_times(data: &Dataset) -> Vec<i64> {
-    let timed = data.pairs.iter().filter(|pair| pair.weight > 0.0 && pair.first_ms != NO_TIME);
-    let mut times: Vec<i64> = timed.map(|pair| pair.first_ms).collect();
-    times.sort_unstable();
-    times
+/// The times of the pairs of positive weight that have one: what [`half_life_of`] reads.
+pub fn taking_times(data: &Dataset) -> impl Iterator<Item = i64> {
+    data.pairs.iter().filter(|pair| pair.weight > 0.0 && pair.first_ms != NO_TIME).map(|pair| pair.first_ms)
 }
 
 impl Recipe for DecayedPopular {
@@ -109,12 +107,12 @@ mod tests {
         let day = 86_400_000;
         let times: Vec<i64> = (0..=100).map(|n| n * day).collect();
         // Ten items taken four times each: 40 pairs, the first of them 39 days before the last.
-        let days = half_life_of(&times, 10, 4.0).unwrap();
+        let days = half_life_of(|| times.iter().copied(), 10, 4.0).unwrap();
         assert!((days - 39.0 * std::f64::consts::LN_2).abs() < 1e-9, "{days}");
         let hourly: Vec<i64> = times.iter().map(|time| time / 24).collect();
-        assert!((half_life_of(&hourly, 10, 4.0).unwrap() - days / 24.0).abs() < 1e-9);
-        assert_eq!(half_life_of(&times, 10, 16.0), None, "there are only 101 pairs");
-        assert_eq!(half_life_of(&[day; 50], 10, 4.0), None, "no time passed");
-        assert_eq!(half_life_of(&[], 1, 1.0), None);
+        assert!((half_life_of(|| hourly.iter().copied(), 10, 4.0).unwrap() - days / 24.0).abs() < 1e-9);
+        assert_eq!(half_life_of(|| times.iter().copied(), 10, 16.0), None, "there are only 101 pairs");
+        assert_eq!(half_life_of(|| [day; 50].into_iter(), 10, 4.0), None, "no time passed");
+        assert_eq!(half_life_of(std::iter::empty, 1, 1.0), None);
     }
 }

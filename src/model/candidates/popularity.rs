@@ -9,6 +9,7 @@ use super::{Settings, length};
 use crate::model::artifact::{ArtifactError, Tensors};
 use crate::model::dataset::Dataset;
 use crate::model::interactions::NO_TIME;
+use crate::model::order::nth;
 use crate::model::recommender::{Fitted, Recipe, Recommender, Taste};
 use crate::model::training::job::{FitError, Job};
 
@@ -58,12 +59,23 @@ impl Recipe for RecentPopular {
     fn fit(&self, data: &Dataset, _parent: Option<&Fitted>, job: &Job) -> Result<Box<dyn Recommender>, FitError> {
         job.check()?;
         // Pairs, not rows: who buys the same thing each day is still one user.
-        let mut pairs: Vec<(i64, u32)> =
-            data.pairs.iter().filter(|pair| pair.weight > 0.0).map(|pair| (pair.first_ms, pair.item)).collect();
-        pairs.sort_unstable();
+        let taken = || data.pairs.iter().filter(|pair| pair.weight > 0.0);
+        let all = taken().count();
+        let tenth = all.div_ceil(10);
+        let since = nth(|| taken().map(|pair| pair.first_ms), all - tenth).unwrap_or(NO_TIME);
         let mut recent = vec![0.0; data.items()];
-        for &(_, item) in pairs[pairs.len() - pairs.len().div_ceil(10)..].iter().filter(|pair| pair.0 != NO_TIME) {
-            recent[item as usize] += 1.0;
+        let mut room = tenth;
+        for pair in taken().filter(|pair| pair.first_ms > since) {
+            recent[pair.item as usize] += 1.0;
+            room -= 1;
+        }
+        if since != NO_TIME {
+            // Of those taken just then as many as the tenth has room for, the last by item.
+            let mut then: Vec<u32> = taken().filter(|pair| pair.first_ms == since).map(|pair| pair.item).collect();
+            then.sort_unstable();
+            for &item in then.iter().rev().take(room) {
+                recent[item as usize] += 1.0;
+            }
         }
         Ok(Box::new(Popularity { kind: RECENT, scores: with_fallback(&recent, data, 0.5) }))
     }

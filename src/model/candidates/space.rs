@@ -48,9 +48,8 @@ impl<'a> Space<'a> {
     /// speed has its own. `protocol` is how what is judged by was held out.
     #[must_use]
     pub fn new(options: &'a CandidateOptions, data: &Dataset, protocol: Protocol) -> Self {
-        let times = taking_times(data);
-        let mut paces: Vec<f64> =
-            PER_ITEM.iter().filter_map(|&often| half_life_of(&times, data.items(), often)).map(rounded).collect();
+        let pace = |&often: &f64| half_life_of(|| taking_times(data), data.items(), often);
+        let mut paces: Vec<f64> = PER_ITEM.iter().filter_map(pace).map(rounded).collect();
         paces.dedup();
         let mut ages: Vec<f64> = match (options.half_life_days, median_age_days(data)) {
             (Some(fixed), _) => vec![fixed],
@@ -58,7 +57,7 @@ impl<'a> Space<'a> {
             (None, None) => vec![f64::INFINITY],
         };
         ages.dedup();
-        Self { options, protocol, ages, paces, timed: !times.is_empty() }
+        Self { options, protocol, ages, paces, timed: taking_times(data).next().is_some() }
     }
 
     /// `spec` as it is to be tried first: a blend's taste is that of the best kinds so far, best first.

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::split::{Dropped, Protocol, Split, TestUser, by_pair, pairs, share, users};
+use super::split::{Dropped, Protocol, Split, TestUser, pairs, share};
 use crate::model::ids::{ItemId, UserId};
 use crate::model::interactions::Interactions;
 use crate::model::selection::Selection;
@@ -16,12 +16,12 @@ use crate::model::selection::Selection;
 pub fn holdout(train: &Interactions, test: &Interactions) -> Split {
     let mut ids = Ids::of(train);
     let known: HashSet<(u32, u32)> = train.users.iter().copied().zip(train.items.iter().copied()).collect();
-    let by_pair = by_pair(&Selection::from(test.clone()));
+    let (by_user, mut sorted) = (Selection::from(test.clone()), Vec::new());
     let mut held_out_of: Vec<TestUser> = Vec::new();
     let (mut wanted, mut dropped) = (0_u64, 0_u64);
-    for of_user in users(test, &by_pair) {
+    for user in 0..by_user.users() {
         let mut held_out = TestUser::default();
-        for pair in pairs(test, of_user).filter(|pair| pair.liked(test)) {
+        for pair in pairs(&by_user, user, &mut sorted).filter(|pair| pair.liked(test)) {
             wanted += 1;
             held_out.user = ids.user(&test.user_ids[pair.user as usize]);
             let item = ids.item(&test.item_ids[pair.item as usize]);

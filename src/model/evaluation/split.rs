@@ -131,30 +131,14 @@ impl PairRows<'_> {
     }
 }
 
-/// The rows' numbers by user, item and place in the file.
-pub(super) fn by_pair(rows: &Selection) -> Vec<u32> {
-    let items = &rows.table().items;
-    let mut by_pair = Vec::with_capacity(rows.len());
-    for user in 0..rows.users() {
-        let first = by_pair.len();
-        by_pair.extend_from_slice(rows.of(user));
-        by_pair[first..].sort_unstable_by_key(|&row| (items[row as usize], row));
-    }
-    by_pair
-}
-
-/// The numbers of `by_pair`, those of a user together.
-pub(super) fn users<'a>(all: &'a Interactions, by_pair: &'a [u32]) -> impl Iterator<Item = &'a [u32]> {
-    by_pair.chunk_by(|&a, &b| all.users[a as usize] == all.users[b as usize])
-}
-
-/// The pairs of rows in the order of [`by_pair`].
-pub(super) fn pairs<'a>(all: &'a Interactions, by_pair: &'a [u32]) -> impl Iterator<Item = PairRows<'a>> {
-    let pair = |row: u32| (all.users[row as usize], all.items[row as usize]);
-    by_pair.chunk_by(move |&a, &b| pair(a) == pair(b)).map(move |rows| {
-        let (user, item) = pair(rows[0]);
-        PairRows { user, item, rows }
-    })
+/// User `user`'s pairs in order of item, their rows sorted in `rows`.
+pub(super) fn pairs<'a>(all: &'a Selection, user: usize, rows: &'a mut Vec<u32>) -> impl Iterator<Item = PairRows<'a>> {
+    let items = &all.table().items;
+    rows.clear();
+    rows.extend_from_slice(all.of(user));
+    rows.sort_unstable_by_key(|&row| (items[row as usize], row));
+    let pair = move |rows: &'a [u32]| PairRows { user: user as u32, item: items[rows[0] as usize], rows };
+    rows.chunk_by(|&a, &b| items[a as usize] == items[b as usize]).map(pair)
 }
 
 /// Keeps each pair's first row of the file for the order, and holds out each user's last pair by (time, row); a user
@@ -163,11 +147,12 @@ pub(super) fn pairs<'a>(all: &'a Interactions, by_pair: &'a [u32]) -> impl Itera
 #[must_use]
 pub fn leave_last_out(rows: impl Into<Selection>) -> Split {
     let all = rows.into();
-    let (rows, by_pair) = (all.table().as_ref(), by_pair(&all));
+    let rows = all.table().as_ref();
     let mut held_out = vec![false; rows.len()];
     let mut test = Vec::new();
-    for of_user in users(rows, &by_pair) {
-        let mut own: Vec<PairRows<'_>> = pairs(rows, of_user).collect();
+    let mut sorted = Vec::new();
+    for user in 0..all.users() {
+        let mut own: Vec<PairRows<'_>> = pairs(&all, user, &mut sorted).collect();
         if own.len() < 2 {
             continue;
         }
@@ -200,9 +185,12 @@ pub fn leave_last_out(rows: impl Into<Selection>) -> Split {
 #[must_use]
 pub fn temporal(rows: impl Into<Selection>) -> Split {
     let all = rows.into();
-    let (rows, by_pair) = (all.table().as_ref(), by_pair(&all));
-    let mut times: Vec<i64> =
-        pairs(rows, &by_pair).map(|pair| pair.first_time(rows)).filter(|&time| time != NO_TIME).collect();
+    let rows = all.table().as_ref();
+    let (mut times, mut sorted) = (Vec::with_capacity(all.len()), Vec::new());
+    for user in 0..all.users() {
+        let first = pairs(&all, user, &mut sorted).map(|pair| pair.first_time(rows));
+        times.extend(first.filter(|&time| time != NO_TIME));
+    }
     // The lower neighbour of the interpolated quantile divides the pairs as the quantile itself does.
     let at = times.len().saturating_sub(1) * 9 / 10;
     let cut = if times.is_empty() { i64::MAX } else { *times.select_nth_unstable(at).1 };
@@ -214,17 +202,20 @@ pub fn temporal(rows: impl Into<Selection>) -> Split {
     let mut test: Vec<TestUser> = Vec::new();
     let (mut after, mut dropped) = (0_u64, 0_u64);
     let (mut users, mut items) = (vec![false; user_seen.len()], vec![false; item_seen.len()]);
-    for pair in pairs(rows, &by_pair).filter(|pair| pair.first_time(rows) > cut && pair.liked(rows)) {
-        after += 1;
-        users[pair.user as usize] = true;
-        items[pair.item as usize] = true;
-        if !user_seen[pair.user as usize] || !item_seen[pair.item as usize] {
-            dropped += 1;
-            continue;
+    for user in 0..all.users() {
+        let mut held_out = TestUser { user: user as u32, ..TestUser::default() };
+        for pair in pairs(&all, user, &mut sorted).filter(|pair| pair.first_time(rows) > cut && pair.liked(rows)) {
+            after += 1;
+            users[user] = true;
+            items[pair.item as usize] = true;
+            if user_seen[user] && item_seen[pair.item as usize] {
+                held_out.items.push(pair.item);
+            } else {
+                dropped += 1;
+            }
         }
-        match test.last_mut() {
-            Some(last) if last.user == pair.user => last.items.push(pair.item),
-            _ => test.push(TestUser { user: pair.user, items: vec![pair.item], given: Vec::new() }),
+        if !held_out.items.is_empty() {
+            test.push(held_out);
         }
     }
     let dropped =

@@ -19,8 +19,7 @@ pub struct Trends {
 impl Trends {
     /// Half-lives by the pace of `data`; none where there are no times or too few pairs.
     pub fn new(data: &Dataset) -> Self {
-        let times = taking_times(data);
-        let half_life = |&per_item: &f64| half_life_of(&times, data.items(), per_item);
+        let half_life = |&per_item: &f64| half_life_of(|| taking_times(data), data.items(), per_item);
         Self::with(PER_ITEM.iter().filter_map(half_life).collect(), data)
     }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "users and items are dense indices of the dataset")]
 
 use crate::model::dataset::{Dataset, Pair};
+use crate::model::order::nth;
 
 /// What a pair of some weight counts, given the weight in the middle of all.
 type Confidence<'a> = Box<dyn Fn(f32, f32) -> f32 + Sync + 'a>;
@@ -126,25 +127,12 @@ fn positive(pairs: &[Pair]) -> impl Iterator<Item = &Pair> {
     pairs.iter().filter(|pair| pair.weight > 0.0)
 }
 
-/// The weight in the middle of the positive ones, the upper of two; none where there is none. Found half by half of its
-/// bits, which order positive numbers as their values do: selecting would take a copy of all weights.
+/// The weight in the middle of the positive ones, the upper of two; none where there is none.
 fn middle(pairs: &[Pair]) -> Option<f32> {
-    let bits = || positive(pairs).map(|pair| pair.weight.to_bits());
-    let mut left = bits().count() / 2;
-    let mut place = |halves: &mut dyn Iterator<Item = u32>| -> Option<u32> {
-        let mut counts = vec![0_usize; 1 << 16];
-        halves.for_each(|half| counts[half as usize] += 1);
-        for (half, count) in (0..).zip(counts) {
-            if left < count {
-                return Some(half);
-            }
-            left -= count;
-        }
-        None
-    };
-    let upper = place(&mut bits().map(|bits| bits >> 16))?;
-    let lower = place(&mut bits().filter(|bits| bits >> 16 == upper).map(|bits| bits & 0xffff))?;
-    Some(f32::from_bits(upper << 16 | lower))
+    // The bits of positive numbers order as their values do.
+    let bits = || positive(pairs).map(|pair| i64::from(pair.weight.to_bits()));
+    let middle = nth(bits, bits().count() / 2)?;
+    Some(f32::from_bits(middle as u32))
 }
 
 #[cfg(test)]
