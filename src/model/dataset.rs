@@ -14,10 +14,8 @@ pub struct Pair {
     pub item: u32,
     /// The sum of the weights; negative when dislikes prevail.
     pub weight: f32,
-    /// The first time, or [`NO_TIME`].
+    /// The first time, or [`NO_TIME`]. The last is [`Dataset::dated`]'s, since few ask for it.
     pub first_ms: i64,
-    /// The last time, or [`NO_TIME`].
-    pub last_ms: i64,
 }
 
 impl Pair {
@@ -114,20 +112,37 @@ impl Dataset {
     pub fn of(&self, user: usize) -> &[Pair] {
         &self.pairs[self.offsets[user]..self.offsets[user + 1]]
     }
+
+    /// The pairs of user `user`, each with its last time, or [`NO_TIME`]; read from the rows.
+    #[must_use]
+    pub fn dated(&self, user: usize) -> Vec<(Pair, i64)> {
+        let mut dated: Vec<(Pair, i64)> = self.of(user).iter().map(|&pair| (pair, NO_TIME)).collect();
+        let mut places: Vec<(u32, usize)> =
+            dated.iter().zip(0..).map(|((pair, _), place)| (pair.item, place)).collect();
+        places.sort_unstable();
+        let rows = self.source.table();
+        for &row in self.source.of(self.source_users[user] as usize) {
+            let item = self.item_of_source[rows.items[row as usize] as usize];
+            if let Ok(at) = places.binary_search_by_key(&item, |&(item, _)| item) {
+                let last = &mut dated[places[at].1].1;
+                *last = rows.times[row as usize].max(*last);
+            }
+        }
+        dated
+    }
 }
 
 /// Adds a row to the pair of its item, which begins at or after `first`; `place` is where that pair stands.
 fn join(pairs: &mut Vec<Pair>, first: usize, place: &mut usize, item: u32, weight: f32, time: i64) {
     if *place == usize::MAX || *place < first {
         *place = pairs.len();
-        pairs.push(Pair { item, weight, first_ms: time, last_ms: time });
+        pairs.push(Pair { item, weight, first_ms: time });
         return;
     }
     let pair = &mut pairs[*place];
     pair.weight += weight;
     if time != NO_TIME {
         pair.first_ms = if pair.first_ms == NO_TIME { time } else { pair.first_ms.min(time) };
-        pair.last_ms = pair.last_ms.max(time);
     }
 }
 
@@ -173,7 +188,8 @@ mod tests {
         let data = Dataset::new(rows);
         assert_eq!(data.user_ids.iter().map(UserId::as_str).collect::<Vec<_>>(), ["u", "v"]);
         assert_eq!(data.item_ids.iter().map(ItemId::as_str).collect::<Vec<_>>(), ["b", "a"]);
-        assert_eq!(data.of(0)[0], Pair { item: 1, weight: 3.0, first_ms: 10, last_ms: 20 });
+        assert_eq!(data.of(0)[0], Pair { item: 1, weight: 3.0, first_ms: 10 });
+        assert_eq!(data.dated(0).iter().map(|&(_, last_ms)| last_ms).collect::<Vec<_>>(), [20, 15]);
         assert_eq!(data.of(0).len(), 2);
         assert_eq!(data.last_ms, 30);
         assert_eq!(data.id_order, [1, 0]);

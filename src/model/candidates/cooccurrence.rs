@@ -23,7 +23,7 @@ pub struct Taken {
 }
 
 impl Taken {
-    /// Reads the pairs of positive weight; of a user with more than `most` of them only the latest by `last_ms` count,
+    /// Reads the pairs of positive weight; of a user with more than `most` of them only those taken last count,
     /// since the work grows with the square of a user's pairs.
     pub fn new(data: &Dataset, most: usize) -> Self {
         let mut user_starts = Vec::with_capacity(data.users() + 1);
@@ -31,10 +31,13 @@ impl Taken {
         let mut items: Vec<u32> = Vec::with_capacity(data.pairs.len());
         let mut strengths: Vec<f32> = Vec::with_capacity(data.pairs.len());
         for user in 0..data.users() {
-            let mut pairs: Vec<&Pair> = data.of(user).iter().filter(|pair| pair.weight > 0.0).collect();
+            let positive = |pair: &Pair| pair.weight > 0.0;
+            let mut pairs: Vec<Pair> = data.of(user).iter().copied().filter(positive).collect();
             if pairs.len() > most {
-                pairs.sort_unstable_by_key(|pair| (std::cmp::Reverse(pair.last_ms), pair.item));
-                pairs.truncate(most);
+                let mut dated = data.dated(user);
+                dated.retain(|(pair, _)| positive(pair));
+                dated.sort_unstable_by_key(|&(pair, last_ms)| (std::cmp::Reverse(last_ms), pair.item));
+                pairs = dated.into_iter().take(most).map(|(pair, _)| pair).collect();
             }
             pairs.sort_unstable_by_key(|pair| pair.item);
             for pair in pairs {

@@ -111,11 +111,11 @@ fn each_event_changes_the_scores_of_the_next_question() {
         }
         let last = data.last_ms;
         // A stranger's first events, then those of a user who was trained on.
-        for known in [&[][..], data.of(0)] {
+        for known in [Vec::new(), data.dated(0)] {
             let mut history: Vec<Acted> =
-                known.iter().map(|pair| Acted { item: pair.item, weight: 1.0, time_ms: pair.last_ms }).collect();
+                known.iter().map(|&(pair, time_ms)| Acted { item: pair.item, weight: 1.0, time_ms }).collect();
             let mut before: Option<Vec<f32>> = None;
-            let new = (0..data.items() as u32).filter(|&item| known.iter().all(|pair| pair.item != item));
+            let new = (0..data.items() as u32).filter(|&item| known.iter().all(|(pair, _)| pair.item != item));
             for item in new.step_by(7).take(5) {
                 history.push(Acted { item, weight: 1.0, time_ms: last });
                 let mut scores = vec![0.0; data.items()];

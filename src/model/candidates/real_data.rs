@@ -32,7 +32,7 @@ fn hit_rate(model: &Fitted, train: &Dataset, tests: &[(usize, u32)]) -> f64 {
     let mut scores = vec![0.0; train.items()];
     let hits = tests.iter().filter(|&&(user, wanted)| {
         let history: Vec<Acted> =
-            train.of(user).iter().map(|p| Acted { item: p.item, weight: p.weight, time_ms: p.last_ms }).collect();
+            train.dated(user).iter().map(|&(p, time_ms)| Acted { item: p.item, weight: p.weight, time_ms }).collect();
         let taste = Taste { user: Some(user as u32), history: &history, now_ms: 0 };
         if !model.recommender.score_all(&taste, &mut scores) {
             return false;

@@ -164,7 +164,8 @@ fn around(values: &[f64], now: f64) -> impl Iterator<Item = f64> {
 fn median_age_days(data: &Dataset) -> Option<f64> {
     let mut ages = Vec::new();
     for user in 0..data.users() {
-        let timed = || data.of(user).iter().map(|pair| pair.last_ms).filter(|&time| time != NO_TIME);
+        let dated = data.dated(user);
+        let timed = || dated.iter().map(|&(_, last_ms)| last_ms).filter(|&time| time != NO_TIME);
         let Some(latest) = timed().max() else { continue };
         ages.extend(timed().map(|time| latest as f64 - time as f64).filter(|&age| age > 0.0));
     }

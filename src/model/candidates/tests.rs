@@ -69,9 +69,9 @@ fn sequence(next: usize) -> RecipeSpec {
 fn answers(model: &Fitted, data: &Dataset) -> Vec<(bool, Vec<u32>)> {
     let mut answers = Vec::new();
     for user in 0..=data.users() {
-        let pairs = data.of(user % data.users());
+        let pairs = data.dated(user % data.users());
         let history: Vec<Acted> =
-            pairs.iter().map(|p| Acted { item: p.item, weight: p.weight, time_ms: p.last_ms }).collect();
+            pairs.iter().map(|&(p, time_ms)| Acted { item: p.item, weight: p.weight, time_ms }).collect();
         let row = (user < data.users()).then_some(user as u32);
         let taste = Taste { user: row, history: &history, now_ms: 0 };
         let mut scores = vec![0.0; data.items()];

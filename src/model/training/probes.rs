@@ -45,11 +45,12 @@ pub fn take(fitted: &Fitted, data: &Dataset, count: usize) -> Probes {
     let count = count.min(data.users());
     let probes = (0..count).map(|n| {
         let user = n * data.users() / count;
-        let mut pairs = data.of(user).to_vec();
-        pairs.sort_by_key(|pair| pair.last_ms);
+        let mut pairs = data.dated(user);
+        pairs.sort_by_key(|&(_, last_ms)| last_ms);
         let latest = pairs.len().saturating_sub(HISTORY);
         let id = |item: u32| data.item_ids[item as usize].clone();
-        let history: Vec<_> = pairs[latest..].iter().map(|pair| (id(pair.item), pair.weight, pair.last_ms)).collect();
+        let history: Vec<_> =
+            pairs[latest..].iter().map(|&(pair, last_ms)| (id(pair.item), pair.weight, last_ms)).collect();
         let user = data.user_ids[user].clone();
         let answer = asking.ask(&user, &history).map(|(list, scores)| {
             list.into_iter().map(|item| (fitted.item_ids[item as usize].clone(), scores[item as usize])).collect()

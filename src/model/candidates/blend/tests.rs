@@ -143,7 +143,7 @@ proptest! {
             Err(other) => panic!("{other}"),
             Ok(model) => {
                 let history: Vec<Acted> =
-                    data.of(0).iter().map(|p| Acted { item: p.item, weight: p.weight, time_ms: p.last_ms }).collect();
+                    data.dated(0).iter().map(|&(p, time_ms)| Acted { item: p.item, weight: p.weight, time_ms }).collect();
                 let mut scores = vec![0.0; data.items()];
                 model.recommender.score_all(&Taste { user: None, history: &history, now_ms: 5 }, &mut scores);
                 prop_assert!(scores.iter().all(|score| score.is_finite()), "{scores:?}");

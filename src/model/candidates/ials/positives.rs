@@ -158,7 +158,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_middle_is_the_one_of_the_sorted_weights(weights in proptest::collection::vec(-2.0_f32..1000.0, 0..60)) {
-            let pair = |&weight: &f32| Pair { item: 0, weight, first_ms: 0, last_ms: 0 };
+            let pair = |&weight: &f32| Pair { item: 0, weight, first_ms: 0 };
             let pairs: Vec<Pair> = weights.iter().map(pair).collect();
             let mut sorted: Vec<f32> = weights.into_iter().filter(|&weight| weight > 0.0).collect();
             sorted.sort_by(f32::total_cmp);

@@ -45,6 +45,8 @@ pub struct Sequences<'a> {
     starts: Vec<usize>,
     /// Indices into the dataset's pairs.
     pairs: Vec<u32>,
+    /// By the dataset's pairs: the last time.
+    last_ms: Vec<i64>,
     order: Order,
     /// The longest history.
     longest: usize,
@@ -53,14 +55,16 @@ pub struct Sequences<'a> {
 impl<'a> Sequences<'a> {
     pub fn new(data: &'a Dataset, order: Order, longest: usize) -> Self {
         let (mut starts, mut pairs) = (vec![0], Vec::with_capacity(data.pairs.len()));
+        let mut last_ms = Vec::with_capacity(data.pairs.len());
         for user in 0..data.users() {
             let from = pairs.len();
             let own = data.offsets[user]..data.offsets[user + 1];
             pairs.extend(own.filter(|&pair| weighs(&data.pairs[pair])).map(|pair| pair as u32));
             pairs[from..].sort_by_key(|&pair| data.pairs[pair as usize].first_ms);
             starts.push(pairs.len());
+            last_ms.extend(data.dated(user).into_iter().map(|(_, last_ms)| last_ms));
         }
-        Self { data, starts, pairs, order, longest }
+        Self { data, starts, pairs, last_ms, order, longest }
     }
 
     fn of(&self, user: usize) -> &[u32] {
@@ -136,11 +140,11 @@ impl<'a> Sequences<'a> {
         // is not after the cut.
         let mut steps: Vec<Step> = before
             .iter()
-            .map(|&pair| self.pair(pair))
-            .map(|pair| Step {
+            .map(|&index| (self.pair(index), self.last_ms[index as usize]))
+            .map(|(pair, last_ms)| Step {
                 item: pair.item,
                 weight: pair.weight,
-                time_ms: if pair.last_ms <= at { pair.last_ms } else { pair.first_ms },
+                time_ms: if last_ms <= at { last_ms } else { pair.first_ms },
             })
             .collect();
         steps.sort_by_key(|step| step.time_ms);
