@@ -115,8 +115,9 @@ def setting_faults(manifests, known):
         if not name.startswith("OUZEL__"):
             continue
         section, key, *option = name.lower().removeprefix("ouzel__").split("__")
+        default = known.get(section, {}).get(key)
         # The tables of free names (kafka.options, ingest.weights) take one name more than others.
-        if len(option) != isinstance(known.get(section, {}).get(key), dict):
+        if default is None or len(option) != isinstance(default, dict):
             yield name, "config/default.toml has no such setting"
         if (section, key) == ("server", "primary_url"):
             host = re.fullmatch(r"http://([^.:/]+):5500", value)
