@@ -22,14 +22,17 @@ WORDS = {"and", "or", "unless", "by", "without", "on", "ignoring", "group_left",
 
 
 def told():
-    """The names and labels at /metrics, read from the sources of src/http: a name stands before its kind or in a NAME."""
+    """The names and labels at /metrics, read from its sources: a name stands before its kind or in a constant."""
     names, labels = {"up"}, set(TARGET_LABELS)
-    for file in ("gauges.rs", "metrics.rs"):
-        source = (ROOT / "src/http" / file).read_text().split("#[cfg(test)]")[0]
-        names |= set(re.findall(r'"([a-z][a-z0-9_]+)",\s*"(?:gauge|counter)"', source))
-        constants = re.findall(r'const NAME: &str = "([a-z0-9_]+)"', source)
-        parts = ("_bucket", "_sum", "_count") if "# TYPE {NAME} histogram" in source else ("",)
-        names |= {name + part for name in constants for part in parts}
+    for file in (ROOT / "src/http").rglob("*.rs"):
+        if not re.search("gauges|metrics", str(file.relative_to(ROOT))):
+            continue
+        source = file.read_text().split("#[cfg(test)]")[0]
+        found = re.findall(r'"([a-z][a-z0-9_]+)",\s*"(gauge|counter|histogram)"', source)
+        kind = "histogram" if "# TYPE {NAME} histogram" in source else "gauge"
+        found += [(name, kind) for name in re.findall(r'const \w+: &str = "([a-z]+_[a-z0-9_]+)"', source)]
+        for name, kind in found:
+            names |= {name + part for part in (("_bucket", "_sum", "_count") if kind == "histogram" else ("",))}
         labels |= set(re.findall(r'([a-z_]+)=\\"', source)) | set(re.findall(r'[\[ ]\("([a-z_]+)", ', source))
     if len(names) < 10:
         sys.exit(f"src/http no longer tells its figures the way this reads them: {sorted(names)}")
