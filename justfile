@@ -158,6 +158,10 @@ page *args: page-tools
 page-pictures:
     OUZEL_PICTURES=docs/pictures just page -k picture
 
+# The manifests of k8s/ rendered and against their schemas, the alerts with their tests, the board's figures.
+k8s:
+    scripts/k8s
+
 # The shell scripts.
 shell:
     shellcheck .ci/run scripts/*
