@@ -87,13 +87,13 @@ impl Writes {
         let mut sent = Vec::with_capacity(changes.len());
         for change in changes {
             let on_its_way = self.number();
-            let record = change_record(&self.topic, change, format!("{}/{}", self.origin, on_its_way.number));
+            let record = change_record(&self.topic, change, &format!("{}/{}", self.origin, on_its_way.number));
             let record = record.map_err(|error| IngestError::Refused(error.to_string()))?;
-            sent.push((self.producer.hand_over(record).await.map_err(away)?, on_its_way));
+            sent.push((self.producer.hand_over(record).await.map_err(|error| away(&error))?, on_its_way));
         }
         let mut applied = Applied::default();
         for (index, (delivered, mut on_its_way)) in sent.into_iter().enumerate() {
-            delivered.await.map_err(away)?;
+            delivered.await.map_err(|error| away(&error))?;
             match (&mut on_its_way.fate).await.map_err(|_| CallError::Away)? {
                 Fate::Applied => applied.accepted += 1,
                 Fate::Known => {
@@ -125,7 +125,7 @@ impl Writes {
     }
 }
 
-fn away(error: ProduceError) -> IngestError {
+fn away(error: &ProduceError) -> IngestError {
     let text = error.to_string();
     match error {
         ProduceError::Away(_) | ProduceError::Stopped => IngestError::Away(text),

@@ -72,7 +72,7 @@ pub fn decode_change(record: &Record, setting: WireFormat, now_ms: i64) -> Resul
 ///
 /// # Errors
 /// [`DecodeError::Json`] where it cannot be written, [`DecodeError::Empty`] where there is no event.
-pub fn change_record(topic: &Arc<str>, change: &Change, write: String) -> Result<OutRecord, DecodeError> {
+pub fn change_record(topic: &Arc<str>, change: &Change, write: &str) -> Result<OutRecord, DecodeError> {
     let no_json = |error: serde_json::Error| DecodeError::Json(error.to_string());
     let (name, key, payload) = match change {
         Change::Events(events) => {
@@ -89,7 +89,7 @@ pub fn change_record(topic: &Arc<str>, change: &Change, write: String) -> Result
         topic: topic.clone(),
         key: Some(key.as_bytes().to_vec()),
         payload: Some(payload.map_err(no_json)?),
-        headers: vec![header("content-type", JSON), header(CHANGE, name), header(WRITE, &write)],
+        headers: vec![header("content-type", JSON), header(CHANGE, name), header(WRITE, write)],
     })
 }
 
@@ -113,7 +113,7 @@ mod tests {
     const NOW: i64 = 1_800_000_000_000;
 
     fn again(change: &Change) -> Result<Change, DecodeError> {
-        let out = change_record(&Arc::from("events"), change, "me/7".to_owned())?;
+        let out = change_record(&Arc::from("events"), change, "me/7")?;
         let mut record = super::super::record(out.payload.unwrap_or_default());
         record.headers = out.headers;
         assert_eq!(record.header(WRITE), Some(b"me/7".as_slice()));

@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn every_kind_has_a_row_and_one_is_chosen() {
         let (rows, options) = (shop::rows(60, 30), options(&["broken", "popular", "neighbours"]));
-        let report = evaluate_with(&shop::recipe, rows.clone(), &options, &Job::quiet(1)).unwrap();
+        let report = evaluate_with(&shop::recipe, rows, &options, &Job::quiet(1)).unwrap();
         let told: Vec<(&str, bool, bool)> =
             report.rows.iter().map(|row| (row.model.as_str(), row.chosen, row.error.is_some())).collect();
         assert_eq!(told, [("neighbours", true, false), ("popular", false, false), ("broken", false, true)]);
@@ -193,7 +193,7 @@ mod tests {
         let test = rows(&["1 new 9999999", "1 0 9999999", "2 1 9999999"]);
         let options = EvaluationOptions { test: Some(&test), lists: Some(writer.clone()), ..options(&["popular"]) };
         let train = rows(&["1 1 1", "2 0 2", "3 0 3", "3 2 4"]);
-        evaluate_with(&shop::recipe, train.clone(), &options, &Job::quiet(1)).unwrap();
+        evaluate_with(&shop::recipe, train, &options, &Job::quiet(1)).unwrap();
         writer.finish().unwrap();
         insta::assert_snapshot!(String::from_utf8(kept.0.lock().clone()).unwrap(), @r#"
         {"protocol":"holdout","train_users":3,"items":{"0":2,"1":1,"2":1}}
@@ -227,7 +227,7 @@ mod tests {
     fn a_given_test_file_is_used_and_its_unseen_items_count() {
         let (train, test) = (shop::rows(60, 30), rows(&["1 new 9999999", "2 newer 9999999"]));
         let options = EvaluationOptions { test: Some(&test), ..options(&["popular"]) };
-        let report = evaluate_with(&shop::recipe, train.clone(), &options, &Job::quiet(1)).unwrap();
+        let report = evaluate_with(&shop::recipe, train, &options, &Job::quiet(1)).unwrap();
         assert_eq!((report.protocol.as_str(), report.users), ("holdout", 2));
         assert_eq!(report.rows[0].metrics["hr@10"].mean, 0.0);
     }
@@ -235,11 +235,10 @@ mod tests {
     #[test]
     fn too_few_to_choose_by_means_popular_and_nothing_held_out_is_an_error() {
         let few = rows(&["u a 1", "u b 2", "u c 3", "v a 1", "v c 2"]);
-        let report =
-            evaluate_with(&shop::recipe, few.clone(), &options(&["neighbours", "popular"]), &Job::quiet(1)).unwrap();
+        let report = evaluate_with(&shop::recipe, few, &options(&["neighbours", "popular"]), &Job::quiet(1)).unwrap();
         assert_eq!(report.rows.iter().map(|row| row.chosen).collect::<Vec<_>>(), [false, true]);
         let one = rows(&["u a 1"]);
-        let refused = evaluate_with(&shop::recipe, one.clone(), &options(&["popular"]), &Job::quiet(1));
+        let refused = evaluate_with(&shop::recipe, one, &options(&["popular"]), &Job::quiet(1));
         assert!(matches!(refused, Err(FitError::Unsuited(_))));
     }
 }

@@ -93,7 +93,7 @@ fn what_train_never_saw_is_dropped_and_its_share_told() {
     let mut lines: Vec<String> = (1..=36).map(|n| format!("u{} i{} 1", n % 6, n / 6)).collect();
     lines.extend(["u1 i0 9", "u2 i0 9", "new i1 9", "u1 new 9"].map(String::from));
     let all = rows(&lines.iter().map(String::as_str).collect::<Vec<_>>());
-    let split = temporal(all.clone());
+    let split = temporal(all);
     assert_eq!(held_out(&split), Vec::<String>::new(), "they had i0 before");
     // First taken after the cut: i1 by new and new by u1.
     assert_eq!(split.dropped, Dropped { pairs: 1.0, users: 0.5, items: 0.5 });
@@ -106,7 +106,7 @@ fn what_train_never_saw_is_dropped_and_its_share_told() {
             .map(String::as_str)
             .collect::<Vec<_>>(),
     );
-    let split = temporal(all.clone());
+    let split = temporal(all);
     assert_eq!(held_out(&split), ["u0 i0"]);
     assert!((split.dropped.pairs - 2.0 / 3.0).abs() < 1e-12);
 }
@@ -116,7 +116,7 @@ fn one_time_for_all_leaves_nothing_to_test() {
     let all = rows(&["u a 5", "u b 5", "v a 5"]);
     assert!(temporal(all.clone()).test.is_empty());
     assert_eq!(temporal(all.clone()).train.len(), 3);
-    assert_eq!(auto(all.clone()).protocol, Protocol::LeaveLastOut);
+    assert_eq!(auto(all).protocol, Protocol::LeaveLastOut);
     assert!(temporal(rows(&["u a -", "u b -"])).test.is_empty());
     assert!(leave_last_out(rows(&[])).test.is_empty() && temporal(rows(&[])).test.is_empty());
 }

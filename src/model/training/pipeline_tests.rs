@@ -165,7 +165,7 @@ fn the_same_rows_give_the_same_outcome_on_any_number_of_threads() {
     let outcome = |threads: usize| {
         let job = Job::new(42, threads, Arc::default(), Arc::new(|_| ()));
         let (rows, plan) = (shop::rows(700, 60), plan(&[POPULAR, "recent-popular", "neighbours"]));
-        let mut outcome = train_with(&shop::recipe, rows.clone(), &plan, None, None, &job).unwrap();
+        let mut outcome = train_with(&shop::recipe, rows, &plan, None, None, &job).unwrap();
         outcome.candidates.iter_mut().for_each(|row| row.fit_seconds = 0.0);
         (outcome.candidates, outcome.chosen, outcome.verdict, outcome.probes)
     };
