@@ -6,6 +6,7 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
+use super::axes::turn;
 use super::preconditioner::{Expected, Preconditioner};
 use crate::model::kernels::Simd;
 
@@ -24,6 +25,8 @@ pub struct Factors {
     table: Vec<f32>,
     /// `FᵀF`, `[width, width]`, symmetric.
     gramian: Vec<f32>,
+    /// The diagonal of `FᵀF`, of factors that were turned to their principal axes; empty where there may be more to it.
+    diagonal: Vec<f32>,
     expected: Expected,
     preconditioner: Preconditioner,
 }
@@ -65,8 +68,8 @@ impl Factors {
     /// Factors on the given instructions, for rows as `expected`. The table's length is a multiple of `width`.
     #[must_use]
     pub fn new(simd: Simd, width: usize, table: Vec<f32>, expected: Expected) -> Self {
-        let (gramian, preconditioner) = (Vec::new(), Preconditioner::default());
-        let mut factors = Self { simd, width, table, gramian, expected, preconditioner };
+        let (gramian, diagonal, preconditioner) = (Vec::new(), Vec::new(), Preconditioner::default());
+        let mut factors = Self { simd, width, table, gramian, diagonal, expected, preconditioner };
         factors.renew();
         factors
     }
@@ -74,6 +77,16 @@ impl Factors {
     /// The same factors for rows as `expected`.
     pub(super) fn for_rows(self, expected: Expected) -> Self {
         Self::new(self.simd, self.width, self.table, expected)
+    }
+
+    /// The same factors turned to their principal axes, of which `factors` are not padding: every score is the same, and a
+    /// row with few entries is solved for in a fraction of the time. They are for asking, not for [`Self::update`].
+    pub(super) fn turned(mut self, factors: usize) -> Self {
+        if let Some(diagonal) = turn(&mut self.table, self.width, factors, &self.gramian) {
+            self.renew();
+            self.diagonal = diagonal;
+        }
+        self
     }
 
     /// The table.
@@ -161,7 +174,7 @@ impl Factors {
             add(-1.0, &work.product, &mut work.residual);
         }
         let weight = row.weights.iter().map(|weight| weight.abs()).sum();
-        self.preconditioner.apply(self.simd, weight, &work.residual, &mut work.preconditioned);
+        self.precondition(row, weight, &work.residual, &mut work.preconditioned);
         work.direction.copy_from_slice(&work.preconditioned);
         let mut length = self.dot(&work.residual, &work.preconditioned);
         let enough = length * limit.tolerance * limit.tolerance;
@@ -194,7 +207,7 @@ impl Factors {
                 break;
             }
             add(-step, &work.product, &mut work.residual);
-            self.preconditioner.apply(self.simd, weight, &work.residual, &mut work.preconditioned);
+            self.precondition(row, weight, &work.residual, &mut work.preconditioned);
             let shorter = self.dot(&work.residual, &work.preconditioned);
             let turn = shorter / length;
             for (direction, residual) in work.direction.iter_mut().zip(&work.preconditioned) {
@@ -225,10 +238,27 @@ impl Factors {
 
     /// `out = (unobserved FᵀF + ridge) vector`.
     fn base(&self, row: Row<'_>, vector: &[f32], out: &mut [f32]) {
+        if !self.diagonal.is_empty() {
+            for ((out, value), diagonal) in out.iter_mut().zip(vector).zip(&self.diagonal) {
+                *out = (row.unobserved * diagonal + row.ridge) * value;
+            }
+            return;
+        }
         out.fill(0.0);
         self.simd.combine(&self.gramian, vector, out);
         for (out, value) in out.iter_mut().zip(vector) {
             *out = row.unobserved * *out + row.ridge * value;
+        }
+    }
+
+    /// `out = M⁻¹ vector`, `M` being near the row's matrix: the diagonal alone where the entries are few, since each of them
+    /// costs a step at most; else what the preconditioner has for rows whose weights sum up to `weight`.
+    fn precondition(&self, row: Row<'_>, weight: f32, vector: &[f32], out: &mut [f32]) {
+        if self.diagonal.is_empty() || row.columns.len() > self.width / 2 {
+            return self.preconditioner.apply(self.simd, weight, vector, out);
+        }
+        for ((out, value), diagonal) in out.iter_mut().zip(vector).zip(&self.diagonal) {
+            *out = value / (row.unobserved * diagonal + row.ridge);
         }
     }
 

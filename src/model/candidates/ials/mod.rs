@@ -6,6 +6,7 @@
 //! is no user table: a user's factors come from the history when they are asked for. Dislikes are no positives; at fold-in
 //! they pull an item's score to -1. Time and memory grow with the pairs and with the factors of both sides.
 
+mod axes;
 mod explain;
 mod factors;
 mod model;

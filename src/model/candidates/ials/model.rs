@@ -2,6 +2,8 @@
 
 #![expect(clippy::indexing_slicing, reason = "items are dense indices of the model")]
 
+use std::cell::RefCell;
+
 use super::explain::summands;
 use super::factors::{Factors, Limit, Work};
 use super::{Ials, KIND};
@@ -14,6 +16,11 @@ use crate::model::top_n::Offers;
 
 /// A user begins at 0 and is wanted at once: more steps than an iteration of the fit takes, to a thousandth of the residual.
 const FOLD_IN: Limit = Limit { steps: 32, tolerance: 1e-3 };
+
+thread_local! {
+    /// What fold-in works in, half a megabyte at most at 64 factors.
+    static WORK: RefCell<Work> = RefCell::default();
+}
 
 /// The items' factors with what fold-in needs.
 pub struct IalsModel {
@@ -32,6 +39,7 @@ const PACKED_FROM: usize = 1000;
 
 impl IalsModel {
     pub fn new(recipe: Ials, items: Factors, middle: f32) -> Self {
+        let items = items.turned(recipe.factors);
         let lengths = (0..items.rows()).map(|item| items.dot(items.row(item), items.row(item)).sqrt()).collect();
         Self { recipe, items, lengths, middle, packed: None }
     }
@@ -51,7 +59,7 @@ impl IalsModel {
         let (columns, weights) = self.liked(taste)?;
         let mut user = vec![0.0; padded(self.recipe.factors)];
         let row = self.recipe.row(&columns, &weights, self.items.rows());
-        self.items.solve(row, FOLD_IN, &mut user, &mut Work::default());
+        WORK.with_borrow_mut(|work| self.items.solve(row, FOLD_IN, &mut user, work));
         user.iter().all(|value| value.is_finite()).then_some(user)
     }
 }
@@ -73,8 +81,9 @@ pub fn load(recipe: Ials, mut tensors: Tensors) -> Result<Box<dyn Recommender>, 
         row[..factors].copy_from_slice(values);
     }
     let items = Factors::new(Simd::widest(), width, table, recipe.expected_histories(rows));
-    let packed = (rows >= PACKED_FROM).then(|| Packed::new(items.table(), width));
-    Ok(Box::new(IalsModel { packed, ..IalsModel::new(recipe, items, middle) }))
+    let model = IalsModel::new(recipe, items, middle);
+    let packed = (rows >= PACKED_FROM).then(|| Packed::new(model.items.table(), width));
+    Ok(Box::new(IalsModel { packed, ..model }))
 }
 
 impl Recommender for IalsModel {
