@@ -89,6 +89,18 @@ impl Factors {
         self
     }
 
+    /// The same factors, which were turned before and whose `FᵀF` is this diagonal, padding aside.
+    pub(super) fn with_diagonal(mut self, diagonal: Vec<f32>) -> Self {
+        self.diagonal = diagonal;
+        self.diagonal.resize(self.width, 0.0);
+        self
+    }
+
+    /// The diagonal of `FᵀF`; empty where the factors were not turned to their principal axes.
+    pub(super) fn diagonal(&self) -> &[f32] {
+        &self.diagonal
+    }
+
     /// The table.
     #[must_use]
     pub fn table(&self) -> &[f32] {

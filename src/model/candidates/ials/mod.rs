@@ -160,7 +160,7 @@ impl Recipe for Ials {
         if !items.table().iter().all(|value| value.is_finite()) {
             return Err(FitError::NotFinite("a factor of ials".into()));
         }
-        Ok(Box::new(model::IalsModel::new(self.clone(), items, positives.middle)))
+        Ok(Box::new(model::IalsModel::new(self.clone(), items.turned(self.factors), positives.middle)))
     }
 }
 

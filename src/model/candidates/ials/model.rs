@@ -39,7 +39,6 @@ const PACKED_FROM: usize = 1000;
 
 impl IalsModel {
     pub fn new(recipe: Ials, items: Factors, middle: f32) -> Self {
-        let items = items.turned(recipe.factors);
         let lengths = (0..items.rows()).map(|item| items.dot(items.row(item), items.row(item)).sqrt()).collect();
         Self { recipe, items, lengths, middle, packed: None }
     }
@@ -81,6 +80,10 @@ pub fn load(recipe: Ials, mut tensors: Tensors) -> Result<Box<dyn Recommender>, 
         row[..factors].copy_from_slice(values);
     }
     let items = Factors::new(Simd::widest(), width, table, recipe.expected_histories(rows));
+    let items = match tensors.shape("diagonal").is_ok() {
+        true => items.with_diagonal(tensors.take_f32("diagonal", &[factors])?),
+        false => items.turned(factors),
+    };
     let model = IalsModel::new(recipe, items, middle);
     let packed = (rows >= PACKED_FROM).then(|| Packed::new(model.items.table(), width));
     Ok(Box::new(IalsModel { packed, ..model }))
@@ -143,10 +146,15 @@ impl Recommender for IalsModel {
         let factors = self.recipe.factors;
         let rows = self.items.table().chunks_exact(padded(factors));
         let packed = rows.flat_map(|row| row[..factors].iter().copied()).collect();
-        Ok(Tensors::default().with_f32("items", &[self.items.rows(), factors], packed).with_f32(
+        let tensors = Tensors::default().with_f32("items", &[self.items.rows(), factors], packed).with_f32(
             "middle",
             &[1],
             vec![self.middle],
-        ))
+        );
+        // Turned a second time, the factors would differ in their last bits.
+        Ok(match self.items.diagonal().get(..factors) {
+            Some(diagonal) => tensors.with_f32("diagonal", &[factors], diagonal.to_vec()),
+            None => tensors,
+        })
     }
 }
