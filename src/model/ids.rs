@@ -1,15 +1,16 @@
 //! Ids as users give them, and the dense indices that stand for them in memory.
 //!
-//! An id is a string of 1 to 256 bytes. JSON may give an integer, which means its decimal form. Indices are dense from 0
+//! An id is a string of 1 to 256 bytes. JSON may give an integer, which means its decimal form. Up to 23 bytes, as most are,
+//! it is kept in place: nothing is allocated to read one, and comparing two looks nowhere else. Indices are dense from 0
 //! and belong to one process or one model: they are never written to an artifact.
 
 use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
+use smol_str::{SmolStr, format_smolstr};
 
 /// The longest id, in bytes.
 pub const MAX_ID_BYTES: usize = 256;
@@ -29,7 +30,7 @@ macro_rules! string_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name(Arc<str>);
+        pub struct $name(SmolStr);
 
         impl $name {
             /// Checks the length and keeps the string.
@@ -40,7 +41,7 @@ macro_rules! string_id {
                 match text.len() {
                     0 => Err(IdError::Empty),
                     n if n > MAX_ID_BYTES => Err(IdError::TooLong(n)),
-                    _ => Ok(Self(Arc::from(text))),
+                    _ => Ok(Self(SmolStr::new(text))),
                 }
             }
 
@@ -60,13 +61,13 @@ macro_rules! string_id {
 
         impl From<u64> for $name {
             fn from(number: u64) -> Self {
-                Self(Arc::from(number.to_string()))
+                Self(format_smolstr!("{number}"))
             }
         }
 
         impl From<i64> for $name {
             fn from(number: i64) -> Self {
-                Self(Arc::from(number.to_string()))
+                Self(format_smolstr!("{number}"))
             }
         }
 

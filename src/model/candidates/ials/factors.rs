@@ -124,6 +124,15 @@ impl Factors {
         self.simd.dots(&self.table, vector, out);
     }
 
+    /// The dot products of the rows `columns` with `vector`. The rows are copied together first: looked up one by one, each
+    /// would be waited for.
+    pub(super) fn dots_of(&self, columns: &[u32], vector: &[f32], out: &mut [f32], work: &mut Work) {
+        for (columns, out) in columns.chunks(GATHERED).zip(out.chunks_mut(GATHERED)) {
+            self.gather(columns, &mut work.gathered);
+            self.simd.dots(&work.gathered[..columns.len() * self.width], vector, out);
+        }
+    }
+
     /// The dot product of two vectors of the width.
     #[must_use]
     pub fn dot(&self, a: &[f32], b: &[f32]) -> f32 {

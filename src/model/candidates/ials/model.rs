@@ -119,9 +119,7 @@ impl Recommender for IalsModel {
 
     fn score_some(&self, taste: &Taste<'_>, items: &[u32], out: &mut [f32]) -> bool {
         let Some(user) = self.user(taste) else { return false };
-        for (score, &item) in out.iter_mut().zip(items) {
-            *score = self.items.dot(self.items.row(item as usize), &user);
-        }
+        WORK.with_borrow_mut(|work| self.items.dots_of(items, &user, out, work));
         true
     }
 
