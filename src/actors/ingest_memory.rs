@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::messages::Snapshot;
 use crate::model::catalogue::Catalogue;
 use crate::model::event::Event;
-use crate::model::histories::{Act, Histories};
+use crate::model::histories::{Act, Histories, TypeIndex};
 use crate::model::ids::UserId;
 use crate::model::interactions::{Interactions, NO_TIME};
 use crate::model::manifest::{DataRange, PartitionOffset};
@@ -50,11 +50,7 @@ impl Memory {
     }
 
     fn apply_event(&self, event: &Event) {
-        // The types' number was checked before the event was written; a log from a process with other types may hold more.
-        let Ok(kind) = self.histories.types().index(&event.kind) else {
-            tracing::error!(kind = &*event.kind, "an event is left out: too many event types");
-            return;
-        };
+        let Some(kind) = self.kind(&event.kind) else { return };
         let item = self.catalogue.index(&event.item);
         let time = event.timestamp_ms.unwrap_or(NO_TIME);
         self.histories.apply(&event.user, Act::new(item, kind, event.value, time));
@@ -71,7 +67,15 @@ impl Memory {
         history.acts.len() as u64
     }
 
-    fn weight(&self, kind: &str) -> f32 {
+    /// The number of an event type; none where it is one too many. How many there are was checked before the event was
+    /// written, but a log from a process with other types may hold more.
+    pub(super) fn kind(&self, name: &str) -> Option<TypeIndex> {
+        let index = self.histories.types().index(name);
+        index.inspect_err(|_| tracing::error!(kind = name, "an event is left out: too many event types")).ok()
+    }
+
+    /// The weight of an event type.
+    pub(super) fn weight(&self, kind: &str) -> f32 {
         self.weights.get(kind).copied().unwrap_or(self.default_weight)
     }
 

@@ -5,7 +5,6 @@
 //! On crash: rebuilt; applies what the log holds beyond the histories' `applied_seq`, record by record, before new work.
 //! On overload: the queue fills, REST callers get 503 and Kafka is paused; nothing is dropped.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,10 +73,7 @@ impl Ingestor {
     /// Brings memory up to the log: all of it at the process's start, what a crash left out later.
     fn catch_up(&self) -> Result<(), LogError> {
         let before = self.parts.memory.histories.applied_seq();
-        self.parts.log.replay(before, &mut |record| {
-            self.parts.memory.apply(&record);
-            ControlFlow::Continue(())
-        })?;
+        self.parts.memory.catch_up(&self.parts.log)?;
         let after = self.parts.memory.histories.applied_seq();
         tracing::info!(from = before, to = after, "the log is in memory");
         Ok(())

@@ -16,6 +16,7 @@ mod parts;
 pub mod reader;
 pub mod registry;
 pub mod releases;
+mod replaying;
 pub mod responder;
 pub mod restarts;
 mod run_book;

@@ -1,6 +1,5 @@
 //! A stopped service's folder, opened by a command: the log in memory, the versions, and the live one where it is asked for.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::{StartError, parts, plan};
@@ -37,10 +36,7 @@ impl Offline {
         let log = open_log(settings)?;
         let versions = open_versions(settings)?;
         let memory = parts::memory(settings);
-        log.replay(0, &mut |record| {
-            memory.apply(&record);
-            ControlFlow::Continue(())
-        })?;
+        memory.catch_up(&log)?;
         let (histories, catalogue) = (memory.histories.clone(), memory.catalogue.clone());
         let recommending = Recommending::new(histories, catalogue, Arc::default(), parts::rules(settings));
         Ok(Self { log, versions, recommending, memory })

@@ -137,6 +137,18 @@ impl Histories {
         self.events.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Adds a user's events, no more room being made than they need. Only the replay calls this.
+    pub fn extend(&self, user: &UserId, acts: &[Act]) {
+        if let Some(mut history) = self.users.get_mut(user) {
+            history.acts.reserve_exact(acts.len());
+            history.acts.extend_from_slice(acts);
+        } else {
+            let index = UserIndex(self.next_index.fetch_add(1, Ordering::Relaxed));
+            self.users.insert(user.clone(), History { index, acts: acts.to_vec() });
+        }
+        self.events.fetch_add(acts.len() as u64, Ordering::Relaxed);
+    }
+
     /// Takes a user out, with all events. Only the ingestor and the replay call this.
     pub fn erase(&self, user: &UserId) -> Option<History> {
         let (_, history) = self.users.remove(user)?;

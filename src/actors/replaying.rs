@@ -1,0 +1,133 @@
+//! The log read into memory: events are gathered by user first, so that a history is looked up once for many of them.
+
+#![expect(clippy::indexing_slicing, reason = "places in vectors made just before")]
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use super::ingest_memory::Memory;
+use crate::model::event::Event;
+use crate::model::histories::{Act, TypeIndex};
+use crate::model::ids::{ItemId, ItemIndex, UserId};
+use crate::model::interactions::{NO_TIME, starts};
+use crate::store::log::{Change, EventLog, LogError, LogRecord};
+
+/// Events gathered before they go to the histories, some 40 MB of them.
+const GATHERED: usize = 1 << 20;
+
+impl Memory {
+    /// Brings memory up to the log, from the last record applied on.
+    ///
+    /// # Errors
+    /// [`LogError`]; what came before the damage is then applied.
+    pub fn catch_up(&self, log: &EventLog) -> Result<(), LogError> {
+        let mut replaying = Replaying::new(self);
+        let read = log.replay(self.histories.applied_seq(), &mut |record| {
+            replaying.apply(record);
+            ControlFlow::Continue(())
+        });
+        replaying.flush();
+        read.map(|_| ())
+    }
+}
+
+/// What was read and is not yet in the histories.
+struct Replaying<'a> {
+    memory: &'a Memory,
+    /// By user: its place in `names`.
+    users: HashMap<UserId, u32, RandomState>,
+    /// In order of first sight.
+    names: Vec<UserId>,
+    /// Whose the acts are.
+    users_of: Vec<u32>,
+    acts: Vec<Act>,
+    items: HashMap<ItemId, ItemIndex, RandomState>,
+    /// The type of the last event, its number and its weight.
+    kind: Option<(Arc<str>, TypeIndex, f32)>,
+    /// The last record.
+    seq: u64,
+}
+
+impl<'a> Replaying<'a> {
+    fn new(memory: &'a Memory) -> Self {
+        let (users, items) = (HashMap::default(), HashMap::default());
+        Self { memory, users, names: Vec::new(), users_of: Vec::new(), acts: Vec::new(), items, kind: None, seq: 0 }
+    }
+
+    fn apply(&mut self, record: LogRecord) {
+        if let Change::Event { event, .. } = record.change {
+            self.gather(event);
+            self.seq = record.seq;
+            if self.acts.len() >= GATHERED {
+                self.flush();
+            }
+        } else {
+            // An erasure takes out what came before it, and item data reads no history.
+            self.flush();
+            self.memory.apply(&record);
+        }
+    }
+
+    fn gather(&mut self, event: Event) {
+        let Some((kind, weight)) = self.kind(&event.kind) else { return };
+        let item = match self.items.get(&event.item) {
+            Some(&known) => known,
+            None => *self.items.entry(event.item.clone()).or_insert_with(|| self.memory.catalogue.index(&event.item)),
+        };
+        let time = event.timestamp_ms.unwrap_or(NO_TIME);
+        self.memory.catalogue.count(item, weight * event.value, time);
+        let names = &mut self.names;
+        let user = *self.users.entry(event.user).or_insert_with_key(|user| {
+            names.push(user.clone());
+            (names.len() - 1) as u32
+        });
+        self.users_of.push(user);
+        self.acts.push(Act::new(item, kind, event.value, time));
+    }
+
+    /// A type's number and weight; none where it is one too many.
+    fn kind(&mut self, name: &Arc<str>) -> Option<(TypeIndex, f32)> {
+        // Neighbours in the log are mostly of one type, and share its name.
+        if let Some((last, kind, weight)) = &self.kind
+            && (Arc::ptr_eq(last, name) || last == name)
+        {
+            return Some((*kind, *weight));
+        }
+        let kind = self.memory.kind(name)?;
+        self.kind = Some((name.clone(), kind, self.memory.weight(name)));
+        Some((kind, self.memory.weight(name)))
+    }
+
+    /// Gives all to the histories, each user's in order.
+    fn flush(&mut self) {
+        if self.seq == 0 {
+            return;
+        }
+        // Sorted by counting, which keeps the log's order within a user.
+        let starts = starts(&self.users_of, self.names.len());
+        let mut next = starts.clone();
+        let mut order = vec![0_u32; self.acts.len()];
+        for (at, &user) in (0_u32..).zip(&self.users_of) {
+            let place = &mut next[user as usize];
+            order[*place] = at;
+            *place += 1;
+        }
+        let mut own = Vec::new();
+        for (name, bounds) in self.names.iter().zip(starts.windows(2)) {
+            own.clear();
+            own.extend(order[bounds[0]..bounds[1]].iter().map(|&at| self.acts[at as usize]));
+            self.memory.histories.extend(name, &own);
+        }
+        if self.seq > self.memory.histories.applied_seq() {
+            self.memory.histories.set_applied_seq(self.seq);
+        }
+        self.users.clear();
+        self.names.clear();
+        self.users_of.clear();
+        self.acts.clear();
+        self.seq = 0;
+    }
+}
