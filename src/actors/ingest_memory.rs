@@ -61,8 +61,7 @@ impl Memory {
         let Some(history) = self.histories.erase(user) else { return 0 };
         let weights = self.weights_by_type();
         for act in &history.acts {
-            let weight = weights.get(usize::from(act.kind().0)).copied().unwrap_or(self.default_weight);
-            self.catalogue.uncount(act.item(), weight * act.value, act.time_ms());
+            self.catalogue.uncount(act.item(), self.weight_of(&weights, act), act.time_ms());
         }
         history.acts.len() as u64
     }
@@ -74,12 +73,17 @@ impl Memory {
         index.inspect_err(|_| tracing::error!(kind = name, "an event is left out: too many event types")).ok()
     }
 
-    /// The weight of an event type.
-    pub(super) fn weight(&self, kind: &str) -> f32 {
+    fn weight(&self, kind: &str) -> f32 {
         self.weights.get(kind).copied().unwrap_or(self.default_weight)
     }
 
-    fn weights_by_type(&self) -> Vec<f32> {
+    /// What an act weighs, `weights` being those by type.
+    pub(super) fn weight_of(&self, weights: &[f32], act: &Act) -> f32 {
+        weights.get(usize::from(act.kind().0)).copied().unwrap_or(self.default_weight) * act.value
+    }
+
+    /// The weights by number of the event type.
+    pub(super) fn weights_by_type(&self) -> Vec<f32> {
         self.histories.types().names().iter().map(|name| self.weight(name)).collect()
     }
 
@@ -97,8 +101,7 @@ impl Memory {
         for (index, user) in (0_u32..).zip(user_ids.iter()) {
             self.histories.with(user, |history| {
                 for act in &history.acts {
-                    let of_type = weights.get(usize::from(act.kind().0)).copied().unwrap_or(self.default_weight);
-                    let weight = of_type * act.value;
+                    let weight = self.weight_of(&weights, act);
                     if weight != 0.0 {
                         rows.push(index, act.item().0, weight, act.time_ms());
                     }

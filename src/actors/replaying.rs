@@ -18,6 +18,9 @@ use crate::store::log::{Change, EventLog, LogError, LogRecord};
 /// Events gathered before they go to the histories, some 40 MB of them.
 const GATHERED: usize = 1 << 20;
 
+/// Events counted before those who read the catalogue are let in.
+const COUNTED: usize = 1 << 12;
+
 impl Memory {
     /// Brings memory up to the log, from the last record applied on.
     ///
@@ -45,8 +48,8 @@ struct Replaying<'a> {
     users_of: Vec<u32>,
     acts: Vec<Act>,
     items: HashMap<ItemId, ItemIndex, RandomState>,
-    /// The type of the last event, its number and its weight.
-    kind: Option<(Arc<str>, TypeIndex, f32)>,
+    /// The type of the last event and its number.
+    kind: Option<(Arc<str>, TypeIndex)>,
     /// The last record.
     seq: u64,
 }
@@ -72,13 +75,12 @@ impl<'a> Replaying<'a> {
     }
 
     fn gather(&mut self, event: Event) {
-        let Some((kind, weight)) = self.kind(&event.kind) else { return };
+        let Some(kind) = self.kind(&event.kind) else { return };
         let item = match self.items.get(&event.item) {
             Some(&known) => known,
             None => *self.items.entry(event.item.clone()).or_insert_with(|| self.memory.catalogue.index(&event.item)),
         };
         let time = event.timestamp_ms.unwrap_or(NO_TIME);
-        self.memory.catalogue.count(item, weight * event.value, time);
         let names = &mut self.names;
         let user = *self.users.entry(event.user).or_insert_with_key(|user| {
             names.push(user.clone());
@@ -88,23 +90,26 @@ impl<'a> Replaying<'a> {
         self.acts.push(Act::new(item, kind, event.value, time));
     }
 
-    /// A type's number and weight; none where it is one too many.
-    fn kind(&mut self, name: &Arc<str>) -> Option<(TypeIndex, f32)> {
+    /// A type's number; none where it is one too many.
+    fn kind(&mut self, name: &Arc<str>) -> Option<TypeIndex> {
         // Neighbours in the log are mostly of one type, and share its name.
-        if let Some((last, kind, weight)) = &self.kind
-            && (Arc::ptr_eq(last, name) || last == name)
-        {
-            return Some((*kind, *weight));
+        if let Some((_, kind)) = self.kind.as_ref().filter(|(last, _)| Arc::ptr_eq(last, name) || last == name) {
+            return Some(*kind);
         }
         let kind = self.memory.kind(name)?;
-        self.kind = Some((name.clone(), kind, self.memory.weight(name)));
-        Some((kind, self.memory.weight(name)))
+        self.kind = Some((name.clone(), kind));
+        Some(kind)
     }
 
-    /// Gives all to the histories, each user's in order.
+    /// Gives all to the histories, each user's in order, and counts it.
     fn flush(&mut self) {
         if self.seq == 0 {
             return;
+        }
+        let weights = self.memory.weights_by_type();
+        for acts in self.acts.chunks(COUNTED) {
+            let weight = |act: &Act| self.memory.weight_of(&weights, act);
+            self.memory.catalogue.count_all(acts.iter().map(|act| (act.item(), weight(act), act.time_ms())));
         }
         // Sorted by counting, which keeps the log's order within a user.
         let starts = starts(&self.users_of, self.names.len());

@@ -39,6 +39,26 @@ impl Entry {
         !self.deleted && self.data.available(now_ms)
     }
 
+    fn count(&mut self, weight: f32, time_ms: i64, half_life_ms: i64) {
+        if time_ms != NO_TIME && (self.first_ms == NO_TIME || time_ms < self.first_ms) {
+            self.first_ms = time_ms;
+        }
+        if weight <= 0.0 {
+            return;
+        }
+        self.count += 1;
+        if time_ms == NO_TIME {
+            return;
+        }
+        let weight = f64::from(weight);
+        if self.trend_ms == NO_TIME || time_ms >= self.trend_ms {
+            self.trend = self.trend_at(time_ms, half_life_ms) + weight;
+            self.trend_ms = time_ms;
+        } else {
+            self.trend += weight * halvings(self.trend_ms - time_ms, half_life_ms);
+        }
+    }
+
     /// The trend as of `at_ms`.
     #[must_use]
     pub fn trend_at(&self, at_ms: i64, half_life_ms: i64) -> f64 {
@@ -103,24 +123,16 @@ impl Catalogue {
 
     /// Counts an event of weight `weight` at `time_ms`; a dislike (a negative weight) is not counted.
     pub fn count(&self, item: ItemIndex, weight: f32, time_ms: i64) {
+        self.count_all([(item, weight, time_ms)]);
+    }
+
+    /// Counts events as [`Self::count`] does, without letting others in between.
+    pub fn count_all(&self, events: impl IntoIterator<Item = (ItemIndex, f32, i64)>) {
         let mut entries = self.entries.write();
-        let Some(entry) = entries.get_mut(item.at()) else { return };
-        if time_ms != NO_TIME && (entry.first_ms == NO_TIME || time_ms < entry.first_ms) {
-            entry.first_ms = time_ms;
-        }
-        if weight <= 0.0 {
-            return;
-        }
-        entry.count += 1;
-        if time_ms == NO_TIME {
-            return;
-        }
-        let weight = f64::from(weight);
-        if entry.trend_ms == NO_TIME || time_ms >= entry.trend_ms {
-            entry.trend = entry.trend_at(time_ms, self.half_life_ms) + weight;
-            entry.trend_ms = time_ms;
-        } else {
-            entry.trend += weight * halvings(entry.trend_ms - time_ms, self.half_life_ms);
+        for (item, weight, time_ms) in events {
+            if let Some(entry) = entries.get_mut(item.at()) {
+                entry.count(weight, time_ms, self.half_life_ms);
+            }
         }
     }
 
