@@ -4,13 +4,13 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::shop::Shop;
-use super::{Bench, rates, while_busy};
+use super::{Bench, rates, stream, volume, while_busy};
 
 /// A case: its figures go into the table.
 type Case = fn(&Bench) -> anyhow::Result<()>;
 
 /// Every case, in the order of the table.
-pub const CASES: [(&str, Case); 11] = [
+pub const CASES: [(&str, Case); 16] = [
     ("300", |bench| rates::computed(bench, SHOP_300, ">= 0.75 C")),
     ("10k", |bench| rates::computed(bench, SHOP_10K, ">= 0.60 C")),
     ("100k", |bench| rates::computed(bench, SHOP_100K, ">= 0.40 C")),
@@ -22,6 +22,11 @@ pub const CASES: [(&str, Case); 11] = [
     ("swaps", while_busy::swaps),
     ("run", while_busy::run),
     ("events", while_busy::events),
+    ("import", volume::import),
+    ("start", volume::start),
+    ("million", volume::million),
+    ("intake", stream::intake),
+    ("kafka", stream::lists),
 ];
 
 pub const SHOP_300: Shop = Shop::of(300, 1000);

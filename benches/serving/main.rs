@@ -12,6 +12,8 @@ mod load;
 mod rates;
 mod service;
 mod shop;
+mod stream;
+mod volume;
 mod while_busy;
 
 use std::io::Write as _;

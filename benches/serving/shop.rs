@@ -45,7 +45,7 @@ impl Shop {
     }
 
     /// Writes the events; every user and every item has at least one.
-    fn write(self, file: &Path) -> anyhow::Result<()> {
+    pub fn write(self, file: &Path) -> anyhow::Result<()> {
         let mut random = StdRng::seed_from_u64(42);
         let (users, items) = (PowerLaw::new(self.users, 0.6), PowerLaw::new(self.items, 0.8));
         let mut out = BufWriter::new(std::fs::File::create(file)?);
@@ -81,7 +81,7 @@ impl PowerLaw {
 }
 
 /// Runs a command of the binary on a data folder.
-fn ouzel(binary: &Path, folder: &Path, arguments: &[&str]) -> anyhow::Result<()> {
+pub fn ouzel(binary: &Path, folder: &Path, arguments: &[&str]) -> anyhow::Result<()> {
     let mut command = Command::new(binary);
     command.args(arguments).env("OUZEL__STORAGE__DATA_DIR", folder).stdout(std::process::Stdio::null());
     // One fit of the kind that answers by a product of 64 factors; on random events nothing ranks better than the

@@ -1,0 +1,72 @@
+//! Many events: how fast they are imported, how soon a service with them is ready, and the memory they take.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::ensure;
+
+use super::Bench;
+use super::cases::SHOP_300;
+use super::common::median;
+use super::service::Service;
+use super::shop::{Shop, ouzel};
+
+/// Shops whose histories, and whose users, are many.
+const EVENTS_10M: Shop = Shop { users: 100_000, items: 20_000, events: 10_000_000 };
+const USERS_1M: Shop = Shop { users: 1_000_000, items: 100_000, events: 20_000_000 };
+/// What is imported.
+const FILE: Shop = Shop { users: 100_000, items: 20_000, events: 2_000_000 };
+
+/// A file of events into an empty folder, as `ouzel import` does it.
+pub fn import(bench: &Bench) -> anyhow::Result<()> {
+    let folder = bench.folder.join("import");
+    std::fs::create_dir_all(&folder)?;
+    let file = folder.join("events.csv");
+    FILE.write(&file)?;
+    let mut rates = Vec::new();
+    for _ in 0..bench.rounds {
+        let data = folder.join("data");
+        let begun = Instant::now();
+        ouzel(&bench.binary, &data, &["import", &file.to_string_lossy()])?;
+        rates.push(f64::from(FILE.events) / begun.elapsed().as_secs_f64());
+        std::fs::remove_dir_all(&data)?;
+    }
+    std::fs::remove_dir_all(&folder)?;
+    let told = format!("{} events of CSV into an empty folder, the process's start with it", FILE.events);
+    bench.tell("import", &format!("{:.0} events/s", median(rates)), ">= 500,000/s", &told)
+}
+
+/// A service's start on ten million events and a version.
+pub fn start(bench: &Bench) -> anyhow::Result<()> {
+    let small = started(bench, &SHOP_300.folder(&bench.binary, &bench.folder, 1)?)?;
+    let large = started(bench, &EVENTS_10M.folder(&bench.binary, &bench.folder, 1)?)?;
+    let told = format!("{} events, a version of {} items", EVENTS_10M.events, EVENTS_10M.items);
+    bench.tell("start, ready after", &format!("{:.2} s", large.0), "< 3 s", &told)?;
+    let bytes = (large.1 - small.1) * f64::from(1 << 20) / f64::from(EVENTS_10M.events - SHOP_300.events);
+    let told =
+        format!("{:.0} MB resident, {:.0} MB with {} events; ids and model counted", large.1, small.1, SHOP_300.events);
+    bench.tell("memory per event", &format!("{bytes:.1} bytes"), "< 24 bytes", &told)
+}
+
+/// A million users.
+pub fn million(bench: &Bench) -> anyhow::Result<()> {
+    let (ready, megabytes) = started(bench, &USERS_1M.folder(&bench.binary, &bench.folder, 1)?)?;
+    let told = format!(
+        "{} users, {} items, {} events, a version of 64 factors; ready after {ready:.1} s",
+        USERS_1M.users, USERS_1M.items, USERS_1M.events
+    );
+    bench.tell("a million users, memory", &format!("{megabytes:.0} MB"), "< 1536 MB", &told)
+}
+
+/// The medians of the seconds until a service on the folder is ready and of its megabytes then.
+fn started(bench: &Bench, folder: &Path) -> anyhow::Result<(f64, f64)> {
+    let (mut seconds, mut megabytes) = (Vec::new(), Vec::new());
+    for _ in 0..bench.rounds {
+        let service = Service::start(&bench.binary, folder, &[])?;
+        seconds.push(service.ready_after.as_secs_f64());
+        let (status, list) = service.get("/recommend?user=u1&n=1")?;
+        ensure!(status == 200 && list["model"].is_object(), "it does not answer by the version: {status} {list}");
+        megabytes.push(service.megabytes()?);
+    }
+    Ok((median(seconds), median(megabytes)))
+}
