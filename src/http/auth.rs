@@ -76,8 +76,16 @@ pub struct Keyring {
 }
 
 /// Who was let in, for audit lines: shown as the first eight hexadecimal digits of the key's digest, or `anonymous`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Caller(Option<[u8; 4]>);
+
+impl Caller {
+    /// Whether a key let it in.
+    #[must_use]
+    pub const fn has_key(self) -> bool {
+        self.0.is_some()
+    }
+}
 
 impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -181,7 +189,7 @@ mod tests {
 
     fn auth(keys: &[&str], keys_file: &Path) -> Auth {
         let keys = keys.iter().map(|key| Secret::new(*key)).collect();
-        Auth { keys, keys_file: keys_file.to_owned(), allow_anonymous: false }
+        Auth { keys, keys_file: keys_file.to_owned(), allow_anonymous: false, rate: 0, burst: 0 }
     }
 
     fn headers(name: &'static str, value: &str) -> HeaderMap {

@@ -18,7 +18,7 @@ use crate::model::wire::BodyError;
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
 /// Seconds after which a caller may try again.
-const RETRY_AFTER: &str = "1";
+const RETRY_AFTER: u64 = 1;
 
 /// What kind of problem it is; each has one status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub enum Kind {
     Unsupported,
     /// The headers are over their limit.
     HeadersTooLarge,
+    /// The key has sent too many requests.
+    TooMany,
     /// A fault of the service.
     Internal,
     /// To be tried again.
@@ -53,7 +55,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, as the documentation lists them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Invalid,
         Self::Unauthorized,
         Self::Forbidden,
@@ -65,6 +67,7 @@ impl Kind {
         Self::UrlTooLong,
         Self::Unsupported,
         Self::HeadersTooLarge,
+        Self::TooMany,
         Self::Internal,
         Self::Unavailable,
     ];
@@ -90,6 +93,7 @@ impl Kind {
             Self::HeadersTooLarge => {
                 (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers-too-large", "The headers are too large")
             }
+            Self::TooMany => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "The key has sent too many requests"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "The service has a fault"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment"),
         }
@@ -138,6 +142,8 @@ struct Inner {
     field: Option<String>,
     extras: Map<String, Value>,
     allow: Option<String>,
+    /// Seconds after which the caller may try again.
+    retry_after: Option<u64>,
     request_id: String,
 }
 
@@ -146,7 +152,8 @@ impl ApiError {
     #[must_use]
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
         let (detail, request_id) = (detail.into(), String::new());
-        Self(Box::new(Inner { kind, detail, field: None, extras: Map::new(), allow: None, request_id }))
+        let retry_after = (kind == Kind::Unavailable).then_some(RETRY_AFTER);
+        Self(Box::new(Inner { kind, detail, field: None, extras: Map::new(), allow: None, retry_after, request_id }))
     }
 
     /// A bad value of a field or parameter.
@@ -168,6 +175,15 @@ impl ApiError {
     #[must_use]
     pub fn too_large(limit: usize) -> Self {
         Self::new(Kind::TooLarge, format!("the body is larger than the limit of {limit} bytes; send it in parts"))
+    }
+
+    /// A key that has sent too many requests, and may go on after `seconds`.
+    #[must_use]
+    pub fn too_many(seconds: u64) -> Self {
+        let mut error =
+            Self::new(Kind::TooMany, format!("the key has sent too many requests, go on after {seconds} s"));
+        error.0.retry_after = Some(seconds);
+        error
     }
 
     /// A fault of the service; what it was stands in the log, not in the answer.
@@ -255,14 +271,11 @@ impl ResponseError for ApiError {
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
         response.content_type(PROBLEM_JSON);
-        match self.0.kind {
-            Kind::Unavailable => {
-                response.insert_header((header::RETRY_AFTER, RETRY_AFTER));
-            }
-            Kind::Unauthorized => {
-                response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"ouzel\""));
-            }
-            _ => {}
+        if let Some(seconds) = self.0.retry_after {
+            response.insert_header((header::RETRY_AFTER, seconds));
+        }
+        if self.0.kind == Kind::Unauthorized {
+            response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"ouzel\""));
         }
         if let Some(allow) = &self.0.allow {
             response.insert_header((header::ALLOW, allow.as_str()));

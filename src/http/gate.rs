@@ -91,6 +91,7 @@ fn check(
     if let Access::Needs(scope) = access {
         let keyring = service.keyring();
         let caller = keyring.check(request.headers(), scope)?;
+        service.rates.take(caller)?;
         // A page of another site can make a browser send a request, but never a key's header.
         if !safe && keyring.is_open() && from_another_site(request) {
             return Err(ApiError::new(Kind::Forbidden, "pages of other sites may not call this service"));

@@ -27,6 +27,7 @@ mod page;
 mod params;
 pub mod ports;
 pub mod primary;
+mod rates;
 pub mod readiness;
 mod recommend;
 mod recommend_bulk;

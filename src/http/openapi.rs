@@ -101,7 +101,14 @@ pub struct Refused;
 impl IntoResponses for Refused {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let mut all = RefusedOpen::responses();
-        all.extend(problems(&[Kind::Invalid, Kind::Unauthorized, Kind::Forbidden, Kind::NotFound, Kind::Unavailable]));
+        all.extend(problems(&[
+            Kind::Invalid,
+            Kind::Unauthorized,
+            Kind::Forbidden,
+            Kind::NotFound,
+            Kind::TooMany,
+            Kind::Unavailable,
+        ]));
         all
     }
 }

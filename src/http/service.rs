@@ -10,6 +10,7 @@ use super::auth::{Keyring, KeysError};
 use super::metrics::Metrics;
 use super::ports::{DeadLetters, Downloads, KafkaStatus, VersionLoader};
 use super::primary::Primary;
+use super::rates::Rates;
 use super::readiness::Readiness;
 use crate::actors::handles::{IngestHandle, OverseerHandle, RegistryHandle, TrainerHandle};
 use crate::model::clock::Clock;
@@ -68,6 +69,8 @@ pub struct Service {
     pub bulk: Admission,
     /// Requests by route and status.
     pub metrics: Metrics,
+    /// How fast each key may ask.
+    pub rates: Rates,
     keyring: ArcSwap<Keyring>,
 }
 
@@ -83,6 +86,7 @@ impl Service {
             streams: Admission::new(MAX_STREAMS, "open streams"),
             bulk: Admission::new(MAX_BULK, "bulk requests"),
             metrics: Metrics::default(),
+            rates: Rates::new(&parts.settings.auth, parts.clock.clone()),
             keyring: ArcSwap::from_pointee(keyring),
             parts,
         })

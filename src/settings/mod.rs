@@ -103,6 +103,10 @@ pub struct Auth {
     pub keys_file: PathBuf,
     /// Lets anybody in on a public address.
     pub allow_anonymous: bool,
+    /// Requests a second that one key may send; 0: as many as it likes.
+    pub rate: u32,
+    /// Requests that one key may send at once, after a pause; 0: as many as in a second.
+    pub burst: u32,
 }
 
 /// How a topic's values are read.

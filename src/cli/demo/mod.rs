@@ -117,7 +117,7 @@ fn demo_settings(mut settings: Settings, args: &DemoArgs, brokers: &str, folder:
     folder.clone_into(&mut settings.storage.data_dir);
     settings.storage.artifacts = String::new();
     settings.storage.import_watch = Vec::new();
-    settings.auth = Auth { keys: Vec::new(), keys_file: PathBuf::new(), allow_anonymous: false };
+    settings.auth = Auth { keys: Vec::new(), keys_file: PathBuf::new(), allow_anonymous: false, rate: 0, burst: 0 };
     settings.server.public_url = String::new();
     settings.schedule.cron = String::new();
     settings.schedule.every_events = 0;

@@ -53,6 +53,30 @@ async fn a_key_that_reaches_is_let_in() {
 }
 
 #[actix_web::test]
+async fn a_key_that_asks_too_fast_is_told_when_to_go_on() {
+    let service = service(|settings| {
+        with_keys(settings);
+        (settings.auth.rate, settings.auth.burst) = (2, 3);
+    });
+    let ask = async |key: &'static str| {
+        send(&service, TestRequest::get().uri("/recommend?user=u").insert_header(("x-api-key", key))).await
+    };
+    for _ in 0..3 {
+        assert_eq!(ask("r").await.status, 200);
+    }
+    let refused = ask("r").await;
+    assert_eq!((refused.status, refused.header("retry-after")), (429, "1"));
+    assert_eq!(refused.problem()["detail"], "the key has sent too many requests, go on after 1 s");
+    assert_eq!(ask("a").await.status, 200, "another key has a pace of its own");
+    assert_eq!(ask("nobody").await.status, 401);
+    service.parts.clock.advance_ms(500);
+    assert_eq!((ask("r").await.status, ask("r").await.status), (200, 429));
+    service.reload_keys().unwrap();
+    assert_eq!(ask("r").await.status, 429, "reading the keys again gives nobody more");
+    assert_eq!(get(&service, "/health/live").await.status, 200);
+}
+
+#[actix_web::test]
 async fn without_keys_all_are_open_but_to_pages_of_other_sites() {
     let service = service(|_| {});
     assert_eq!(get(&service, "/metrics").await.status, 200);
