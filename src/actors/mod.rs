@@ -6,11 +6,13 @@
 pub mod errors;
 pub mod follower;
 pub mod handles;
+pub mod histogram;
 mod ingest_group;
 pub mod ingest_memory;
 pub mod ingestor;
 pub mod job;
 pub mod messages;
+pub mod meters;
 pub mod overseer;
 mod parts;
 pub mod reader;

@@ -11,6 +11,7 @@ use actix::{Actor, AsyncContext, Context, WrapFuture};
 use futures_util::future::join_all;
 use tokio::sync::{Mutex, mpsc};
 
+use super::meters::{self, Meters};
 use super::supervision::{ExitGuard, answers_pings};
 use crate::kafka::codec::{ReplyBody, decode_request, reply_record};
 use crate::kafka::producer::{OutRecord, Producer};
@@ -50,6 +51,8 @@ pub struct ResponderParts {
     pub format: WireFormat,
     /// The replies' topic.
     pub topic: Arc<str>,
+    /// Where it counts.
+    pub meters: Arc<Meters>,
 }
 
 /// A batch being answered.
@@ -59,6 +62,14 @@ pub struct InHand {
     /// The request being answered; a life that follows a crash begins with it.
     at: usize,
     crashes: u32,
+}
+
+impl InHand {
+    /// The batch.
+    #[must_use]
+    pub fn batch(&self) -> &Arc<RecordBatch> {
+        &self.batch
+    }
 }
 
 /// The responder.
@@ -166,9 +177,16 @@ impl ResponderParts {
                 Ok(reply) => self.producer.send(reply.clone()).await,
                 Err(reason) => self.producer.dead_letter(record, reason).await,
             };
-            let Err(error) = sent else { return };
+            let Err(error) = sent else { return self.count(record, &reply) };
             tracing::warn!(%error, topic = &*record.topic, offset = record.offset, "a reply is sent again");
             tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    fn count(&self, record: &Record, reply: &Result<OutRecord, String>) {
+        match reply {
+            Ok(_) => self.meters.replied(meters::age(record, self.clock.now_ms())),
+            Err(reason) => self.meters.buried(record, reason),
         }
     }
 }

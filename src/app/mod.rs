@@ -155,6 +155,7 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
         loader: Some(Arc::new(ports::Loader(children.registry.clone()))),
         downloads: Some(Arc::new(downloads::Files(parts.versions.clone()))),
         primary,
+        meters: parts.meters.clone(),
     })?;
     let http = server::serve(actix_web::web::Data::new(service), listener)?;
     let stopper = http.stopper();

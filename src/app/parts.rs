@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::actors::handles::IngestHandle;
 use crate::actors::ingest_memory::Memory;
 use crate::actors::ingestor::{Ingestor, SharedQueue};
+use crate::actors::meters::Meters;
 use crate::actors::slot::Slot;
 use crate::app::StartError;
 use crate::http::readiness::Readiness;
@@ -29,6 +30,7 @@ pub struct Parts {
     pub ingest_slot: Slot<Ingestor>,
     pub queue: SharedQueue,
     pub readiness: Arc<Readiness>,
+    pub meters: Arc<Meters>,
 }
 
 impl Parts {
@@ -45,7 +47,8 @@ impl Parts {
             rules(&settings),
         ));
         let ingest_slot = Slot::default();
-        let (ingest, queue) = IngestHandle::new(ingest_slot.clone(), settings.ingest.queue);
+        let meters = Arc::new(Meters::default());
+        let (ingest, queue) = IngestHandle::new(ingest_slot.clone(), settings.ingest.queue, meters.clone());
         let readiness = readiness.clone();
         Ok(Self {
             settings,
@@ -58,6 +61,7 @@ impl Parts {
             ingest_slot,
             queue,
             readiness,
+            meters,
         })
     }
 }

@@ -12,6 +12,7 @@ use super::ports::{DeadLetters, Downloads, KafkaStatus, VersionLoader};
 use super::primary::Primary;
 use super::readiness::Readiness;
 use crate::actors::handles::{IngestHandle, OverseerHandle, RegistryHandle, TrainerHandle};
+use crate::actors::meters::Meters;
 use crate::model::clock::Clock;
 use crate::model::serving::live::LiveModel;
 use crate::model::serving::recommend::Recommending;
@@ -54,6 +55,8 @@ pub struct Parts {
     pub downloads: Option<Arc<dyn Downloads>>,
     /// The process with the trainer, where this one has none.
     pub primary: Option<Primary>,
+    /// What the actors count.
+    pub meters: Arc<Meters>,
 }
 
 /// The shared state; handlers get it as `web::Data<Service>`.
