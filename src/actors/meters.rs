@@ -168,21 +168,21 @@ impl Meters {
             RunStatus::Cancelled => "cancelled",
             RunStatus::Queued | RunStatus::Running => return,
         };
-        self.runs.add(outcome, 1);
         if let (Some(began), Some(ended)) = (run.started_ms, run.finished_ms) {
             self.run_times.record(Duration::from_millis(u64::try_from(ended - began).unwrap_or(0)));
         }
         if let Some(gate) = &run.gate {
             self.verdicts.add(if gate.passed { "passed" } else { "refused" }, 1);
         }
+        self.runs.add(outcome, 1);
     }
 
     /// Counts a delivered reply to a request of this age.
     pub fn replied(&self, age: Option<Duration>) {
-        self.replies.fetch_add(1, Ordering::Relaxed);
         if let Some(age) = age {
             self.reply_times.record(age);
         }
+        self.replies.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a dead letter by the short name that its reason begins with.

@@ -5,5 +5,6 @@
 mod harness;
 mod kafka;
 mod kills;
+mod metrics;
 mod replicas;
 mod wire;
