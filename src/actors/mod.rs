@@ -25,6 +25,7 @@ mod schedule;
 pub mod serving;
 pub mod slot;
 pub mod supervision;
+pub mod traces;
 pub mod trainer;
 pub mod watched;
 pub mod writes;

@@ -127,6 +127,7 @@ impl Streams {
             format: kafka.requests_format,
             topic: Arc::from(kafka.replies_topic.as_str()),
             meters: parts.meters.clone(),
+            traces: parts.traces.clone(),
         };
         let read = move |guard| Reader::new(reader.clone(), guard);
         let respond = move |guard| Responder::new(responder.clone(), guard);

@@ -7,6 +7,7 @@ use crate::actors::ingest_memory::Memory;
 use crate::actors::ingestor::{Ingestor, SharedQueue};
 use crate::actors::meters::Meters;
 use crate::actors::slot::Slot;
+use crate::actors::traces::Traces;
 use crate::app::StartError;
 use crate::http::readiness::Readiness;
 use crate::model::catalogue::Catalogue;
@@ -31,6 +32,7 @@ pub struct Parts {
     pub queue: SharedQueue,
     pub readiness: Arc<Readiness>,
     pub meters: Arc<Meters>,
+    pub traces: Option<Arc<Traces>>,
 }
 
 impl Parts {
@@ -46,6 +48,7 @@ impl Parts {
             Arc::default(),
             rules(&settings),
         ));
+        let traces = Traces::start(&settings.telemetry)?.map(Arc::new);
         let ingest_slot = Slot::default();
         let meters = Arc::new(Meters::default());
         let (ingest, queue) = IngestHandle::new(ingest_slot.clone(), settings.ingest.queue, meters.clone());
@@ -62,6 +65,7 @@ impl Parts {
             queue,
             readiness,
             meters,
+            traces,
         })
     }
 }

@@ -13,6 +13,7 @@ use super::primary::Primary;
 use super::readiness::Readiness;
 use crate::actors::handles::{IngestHandle, OverseerHandle, RegistryHandle, TrainerHandle};
 use crate::actors::meters::Meters;
+use crate::actors::traces::Traces;
 use crate::model::clock::Clock;
 use crate::model::serving::live::LiveModel;
 use crate::model::serving::recommend::Recommending;
@@ -57,6 +58,8 @@ pub struct Parts {
     pub primary: Option<Primary>,
     /// What the actors count.
     pub meters: Arc<Meters>,
+    /// Where spans go, if anywhere.
+    pub traces: Option<Arc<Traces>>,
 }
 
 /// The shared state; handlers get it as `web::Data<Service>`.

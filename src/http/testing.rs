@@ -67,6 +67,7 @@ pub fn service(change: impl FnOnce(&mut Settings)) -> web::Data<Service> {
         downloads: None,
         primary: None,
         meters: Arc::default(),
+        traces: None,
     };
     web::Data::new(Service::new(parts).unwrap())
 }

@@ -8,4 +8,5 @@ mod kafka;
 mod kills;
 mod metrics;
 mod replicas;
+mod traces;
 mod wire;
