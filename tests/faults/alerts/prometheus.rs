@@ -95,35 +95,48 @@ impl Prometheus {
         }
     }
 
-    /// The alerts that are firing now: each with the process, or the namespace where it is of several.
-    pub async fn firing(&self) -> BTreeSet<(String, String)> {
-        let answer = self.ask("/api/v1/alerts").await;
-        let alerts = answer["data"]["alerts"].as_array().cloned().unwrap_or_default();
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let of = |alert: Value| {
-            let labels = &alert["labels"];
-            let place = if labels["instance"].is_null() { &labels["namespace"] } else { &labels["instance"] };
-            (alert["state"] == "firing").then(|| (text(&labels["alertname"]), text(place)))
-        };
-        alerts.into_iter().filter_map(of).collect()
+    /// Waits until each of these alerts has fired, or fires now; answers all that did by then. Each stands with the process,
+    /// or with the namespace where it is of several.
+    pub async fn fired(&self, wanted: &[(&str, &str)], when: When) -> BTreeSet<(String, String)> {
+        let begun = Instant::now();
+        loop {
+            let seen = self.alerts(when).await;
+            let has = |&&(alert, place): &&(&str, &str)| !seen.iter().any(|(a, p)| (&**a, &**p) == (alert, place));
+            let missing: Vec<_> = wanted.iter().filter(has).collect();
+            if missing.is_empty() {
+                return seen;
+            }
+            assert!(begun.elapsed() < PATIENCE, "did not fire: {missing:?}; fired: {seen:?}");
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
     }
 
-    /// Waits until each of these alerts has fired; answers all that have by then.
-    pub async fn fired(&self, wanted: &[(&str, &str)]) -> BTreeSet<(String, String)> {
-        let mut wanted: BTreeSet<(String, String)> =
-            wanted.iter().map(|(alert, place)| ((*alert).to_owned(), (*place).to_owned())).collect();
-        let mut seen = BTreeSet::new();
-        let begun = Instant::now();
-        while !wanted.is_empty() {
-            assert!(begun.elapsed() < PATIENCE, "did not fire: {wanted:?}; fired: {seen:?}");
-            tokio::time::sleep(Duration::from_millis(250)).await;
-            for alert in self.firing().await {
-                wanted.remove(&alert);
-                seen.insert(alert);
-            }
-        }
-        seen
+    /// The alerts as Prometheus keeps them: a series each, with a value for each look at which it fired.
+    async fn alerts(&self, when: When) -> BTreeSet<(String, String)> {
+        let firing = "ALERTS%7Balertstate=%22firing%22%7D";
+        let query = match when {
+            When::Ever => format!("last_over_time({firing}[1h])"),
+            When::Now => firing.to_owned(),
+        };
+        let answer = self.ask(&format!("/api/v1/query?query={query}")).await;
+        let series = answer["data"]["result"].as_array().cloned().unwrap_or_default();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let of = |series: &Value| {
+            let labels = &series["metric"];
+            let place = if labels["instance"].is_null() { &labels["namespace"] } else { &labels["instance"] };
+            (text(&labels["alertname"]), text(place))
+        };
+        series.iter().map(of).collect()
     }
+}
+
+/// Which alerts count.
+#[derive(Debug, Clone, Copy)]
+pub enum When {
+    /// Those that fired since Prometheus was started.
+    Ever,
+    /// Those that fire.
+    Now,
 }
 
 impl Drop for Prometheus {
