@@ -162,6 +162,14 @@ page-pictures:
 k8s:
     scripts/k8s
 
+# Each alert set off by processes in trouble that a real Prometheus looks at, with the rules' spans shortened.
+alerts:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    OUZEL_TEST_PROMETHEUS=$(scripts/prometheus prometheus)
+    export OUZEL_TEST_PROMETHEUS
+    cargo test --test faults alerts
+
 # The shell scripts.
 shell:
     shellcheck .ci/run scripts/*

@@ -29,6 +29,7 @@ const CRATES: &[(&[&str], &[&str])] = &[
         &["burn", "burn_ndarray", "burn_flex"],
         &["model/network/", "model/network.rs", "model/training/network/", "model/training/network.rs"],
     ),
+    (&["opentelemetry", "opentelemetry_otlp", "opentelemetry_sdk"], &["actors/traces.rs"]),
     (&["object_store"], &["store/"]),
     (&["fjall"], &["store/"]),
     (

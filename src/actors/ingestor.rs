@@ -6,7 +6,7 @@
 //! On overload: the queue fills, REST callers get 503 and Kafka is paused; nothing is dropped.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message};
 use parking_lot::Mutex;
@@ -16,6 +16,7 @@ use super::errors::{CallError, IngestError};
 use super::ingest_group::{Group, Taken, Work, WorkQueue, Written};
 use super::ingest_memory::Memory;
 use super::messages::{Applied, Erased, EventBatch, ItemChange, Snapshot};
+use super::meters::{Meters, Source};
 use super::slot::Slot;
 use super::supervision::{ExitGuard, answers_pings};
 use super::writes::Writes;
@@ -187,14 +188,15 @@ pub struct IngestHandle {
     queue: mpsc::Sender<Work>,
     slot: Slot<Ingestor>,
     shared: Option<Arc<Writes>>,
+    meters: Arc<Meters>,
 }
 
 impl IngestHandle {
     /// A handle and the queue's far end, for `waiting` batches.
     #[must_use]
-    pub fn new(slot: Slot<Ingestor>, waiting: usize) -> (Self, SharedQueue) {
+    pub fn new(slot: Slot<Ingestor>, waiting: usize, meters: Arc<Meters>) -> (Self, SharedQueue) {
         let (queue, far_end) = mpsc::channel(waiting);
-        (Self { queue, slot, shared: None }, Arc::new(Mutex::new(WorkQueue::new(far_end))))
+        (Self { queue, slot, shared: None, meters }, Arc::new(Mutex::new(WorkQueue::new(far_end))))
     }
 
     /// The same, but what is submitted, changed and erased goes to all processes by `writes`.
@@ -203,27 +205,33 @@ impl IngestHandle {
         Self { shared: Some(writes), ..self }
     }
 
-    /// Takes events in; returns once they are durable and applied.
+    /// Takes events in that came by HTTP; returns once they are durable and applied.
     ///
     /// # Errors
     /// [`IngestError`]; `Busy` when the queue is full, and then nothing was taken.
     pub async fn submit(&self, batch: EventBatch) -> Result<Applied, IngestError> {
         if let Some(writes) = &self.shared {
-            return writes.publish(batch).await;
+            return self.noted(writes.publish(batch).await);
         }
-        self.ask(|answer| Work::Events(batch, answer)).await?
+        let begun = Instant::now();
+        let applied = self.ask(|answer| Work::Events(batch, answer)).await??;
+        self.meters.took_in(Source::Http, &applied);
+        self.meters.visible.record_many(begun.elapsed(), applied.accepted);
+        Ok(applied)
     }
 
     /// As [`Self::submit`], but waits for room in the queue and writes here alone: for
-    /// Kafka, which can be made to wait.
+    /// what can be made to wait.
     ///
     /// # Errors
     /// [`IngestError`], never `Busy`.
-    pub async fn submit_patiently(&self, batch: EventBatch) -> Result<Applied, IngestError> {
+    pub async fn submit_patiently(&self, batch: EventBatch, source: Source) -> Result<Applied, IngestError> {
         let (answer, answered) = oneshot::channel();
         self.queue.send(Work::Events(batch, answer)).await.map_err(|_| CallError::Away)?;
         self.slot.tell(WorkWaiting);
-        answered.await.map_err(|_| CallError::Away)?
+        let applied = answered.await.map_err(|_| CallError::Away)??;
+        self.meters.took_in(source, &applied);
+        Ok(applied)
     }
 
     /// Changes item data; returns once it is durable and applied.
@@ -232,7 +240,9 @@ impl IngestHandle {
     /// [`IngestError`].
     pub async fn change_items(&self, changes: Vec<ItemChange>) -> Result<(), IngestError> {
         if let Some(writes) = &self.shared {
-            return writes.publish(EventBatch { items: changes, ..EventBatch::default() }).await.map(|_| ());
+            return self
+                .noted(writes.publish(EventBatch { items: changes, ..EventBatch::default() }).await)
+                .map(|_| ());
         }
         self.ask(|answer| Work::Items(changes, answer)).await?
     }
@@ -244,7 +254,7 @@ impl IngestHandle {
     pub async fn erase(&self, user: UserId) -> Result<Erased, IngestError> {
         if let Some(writes) = &self.shared {
             let batch = EventBatch { erased: vec![user], ..EventBatch::default() };
-            return writes.publish(batch).await.map(|applied| Erased { events: applied.erased });
+            return self.noted(writes.publish(batch).await).map(|applied| Erased { events: applied.erased });
         }
         self.ask(|answer| Work::Erase(user, answer)).await?
     }
@@ -257,12 +267,21 @@ impl IngestHandle {
         self.ask(Work::Snapshot).await?
     }
 
+    /// Counts a call that was turned away.
+    fn noted<T>(&self, result: Result<T, IngestError>) -> Result<T, IngestError> {
+        if matches!(result, Err(IngestError::Call(CallError::Busy))) {
+            self.slot.refuse();
+        }
+        result
+    }
+
     async fn ask<T>(&self, work: impl FnOnce(oneshot::Sender<T>) -> Work) -> Result<T, IngestError> {
         let (answer, answered) = oneshot::channel();
-        self.queue.try_send(work(answer)).map_err(|error| match error {
+        let queued = self.queue.try_send(work(answer)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => CallError::Busy,
             mpsc::error::TrySendError::Closed(_) => CallError::Away,
-        })?;
+        });
+        self.noted(queued.map_err(IngestError::from))?;
         // A full mailbox has a notice in it already, and a fresh actor looks by itself.
         self.slot.tell(WorkWaiting);
         match tokio::time::timeout(DEADLINE, answered).await {

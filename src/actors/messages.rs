@@ -119,6 +119,8 @@ pub struct ActorStatus {
     pub status: &'static str,
     /// How often it was rebuilt.
     pub restarts: u64,
+    /// How many calls it turned away because too many waited.
+    pub refused: u64,
     /// Why it was rebuilt last.
     pub last_error: Option<String>,
 }

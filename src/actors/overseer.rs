@@ -5,7 +5,7 @@
 //! On crash: the process ends non-zero. On overload: gets control messages only.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient, StreamHandler};
@@ -21,18 +21,24 @@ use crate::model::clock::Clock;
 
 /// What `/state` shows of the actors; written by the overseer, read without waiting on it.
 #[derive(Default)]
-pub struct Board(Mutex<Vec<ActorStatus>>);
+pub struct Board(Mutex<Vec<Row>>);
+
+struct Row {
+    status: ActorStatus,
+    refused: Arc<AtomicU64>,
+}
 
 impl Board {
     /// Every actor, in the order in which they are started.
     pub fn actors(&self) -> Vec<ActorStatus> {
-        self.0.lock().clone()
+        let shown = |row: &Row| ActorStatus { refused: row.refused.load(Ordering::Relaxed), ..row.status.clone() };
+        self.0.lock().iter().map(shown).collect()
     }
 
     fn update(&self, child: usize, change: impl FnOnce(&mut ActorStatus)) {
         // Place 0 is the overseer's own.
-        if let Some(status) = self.0.lock().get_mut(child + 1) {
-            change(status);
+        if let Some(row) = self.0.lock().get_mut(child + 1) {
+            change(&mut row.status);
         }
     }
 }
@@ -77,9 +83,12 @@ impl Overseer {
         fatal: Fatal,
     ) -> Self {
         let (exits, exited) = unbounded_channel();
-        let status = |name| ActorStatus { name, status: "running", restarts: 0, last_error: None };
-        *board.0.lock() =
-            std::iter::once("overseer").chain(factories.iter().map(|factory| factory.name())).map(status).collect();
+        let row = |name, refused| Row {
+            status: ActorStatus { name, status: "running", restarts: 0, refused: 0, last_error: None },
+            refused,
+        };
+        let children = factories.iter().map(|factory| row(factory.name(), factory.refused()));
+        *board.0.lock() = std::iter::once(row("overseer", Arc::default())).chain(children).collect();
         let children = factories
             .into_iter()
             .map(|factory| Child {

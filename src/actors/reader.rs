@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::ingestor::IngestHandle;
 use super::messages::{Applied, EventBatch};
+use super::meters::{self, Meters, Source};
 use super::parts::{self, Part};
 use super::supervision::{ExitGuard, answers_pings};
 use super::writes::{Fate, Writes};
@@ -40,6 +41,8 @@ pub struct ReaderParts {
     pub format: WireFormat,
     /// This process's own writes that come back by the topic, where its role shares them so.
     pub writes: Option<Arc<Writes>>,
+    /// Where it counts.
+    pub meters: Arc<Meters>,
 }
 
 /// The reader.
@@ -102,6 +105,7 @@ impl ReaderParts {
             }
             let erases = !batch.erased.is_empty();
             let applied = self.offer(batch).await;
+            self.time(&sources, &applied);
             for rejected in &applied.rejected {
                 if let Some(record) = sources.get(rejected.index) {
                     self.bury(record, &rejected.code).await;
@@ -125,6 +129,16 @@ impl ReaderParts {
         *self.in_hand.lock() = Some(Arc::new(RecordBatch { records, epoch: read.epoch, begins: Vec::new() }));
     }
 
+    /// Counts how long the new events of `sources` took to be seen. What was applied before a crash is not new.
+    fn time(&self, sources: &[&Record], applied: &Applied) {
+        let now_ms = self.clock.now_ms();
+        let new = |place: &usize| applied.accepted > 0 && fate(applied, *place) == Fate::Applied;
+        let records = sources.iter().enumerate().filter(|(place, _)| new(place)).map(|(_, record)| record);
+        for age in records.filter_map(|record| meters::age(record, now_ms)) {
+            self.meters.visible.record(age);
+        }
+    }
+
     fn settle(&self, record: &Record, fate: impl FnOnce() -> Fate) {
         if let Some(writes) = &self.writes {
             writes.settle(record, fate());
@@ -134,7 +148,7 @@ impl ReaderParts {
     /// Offers a batch until it is durable and applied.
     async fn offer(&self, batch: EventBatch) -> Applied {
         loop {
-            match self.ingest.submit_patiently(batch.clone()).await {
+            match self.ingest.submit_patiently(batch.clone(), Source::Kafka).await {
                 Ok(applied) => return applied,
                 Err(error) => tracing::warn!(%error, "a batch of events is offered again"),
             }
@@ -148,6 +162,7 @@ impl ReaderParts {
             tracing::warn!(%error, topic = &*record.topic, offset = record.offset, "a dead letter is sent again");
             tokio::time::sleep(AGAIN).await;
         }
+        self.meters.buried(record, reason);
     }
 }
 

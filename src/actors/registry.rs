@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 
 use super::errors::RegistryError;
 use super::messages::{Registration, VersionList};
+use super::meters::Meters;
 use super::releases::{Announce, Releases};
 use super::serving::Serving;
 use super::slot::Slot;
@@ -45,6 +46,8 @@ pub struct RegistryParts {
     pub announce: Announce,
     /// Called once the alias was read and its version answers, or none can.
     pub ready: Arc<dyn Fn() + Send + Sync>,
+    /// Where loads are timed.
+    pub meters: Arc<Meters>,
 }
 
 /// The registry.

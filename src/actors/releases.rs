@@ -1,10 +1,11 @@
 //! The registry's work: a version written, loaded back, probed, aliased, swapped in and announced.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::errors::{CallError, RegistryError};
 use super::messages::{Registration, VersionList};
+use super::meters::Meters;
 use super::registry::RegistryParts;
 use super::serving::{Activate, Serving};
 use super::slot::Slot;
@@ -32,6 +33,7 @@ pub struct Releases {
     serving: Slot<Serving>,
     announce: Announce,
     follows: bool,
+    meters: Arc<Meters>,
     live: Option<Arc<LiveModel>>,
     previous: Option<Arc<LiveModel>>,
     asked: Option<Arc<LiveModel>>,
@@ -40,8 +42,8 @@ pub struct Releases {
 impl Releases {
     /// Releases out of a store, with nothing loaded.
     pub fn new(parts: RegistryParts) -> Self {
-        let RegistryParts { store, catalogue, serving, announce, follows, ready: _ } = parts;
-        Self { store, catalogue, serving, announce, follows, live: None, previous: None, asked: None }
+        let RegistryParts { store, catalogue, serving, announce, follows, ready: _, meters } = parts;
+        Self { store, catalogue, serving, announce, follows, meters, live: None, previous: None, asked: None }
     }
 
     /// Makes the alias's version answer. A damaged one is set aside and the one before takes its place.
@@ -52,7 +54,7 @@ impl Releases {
         if let Err(error) = self.store.clean().await {
             tracing::warn!(%error, "what interrupted writes left could not be removed");
         }
-        match load_live(&self.store, &self.catalogue).await? {
+        match load_live(&self.store, &self.catalogue, &self.meters).await? {
             Some(model) => self.swap(model).await,
             None => Ok(()),
         }
@@ -73,7 +75,7 @@ impl Releases {
     /// Writes, loads back, probes, aliases, swaps, announces, prunes.
     pub async fn register(&mut self, registration: Registration) -> Result<Arc<Manifest>, RegistryError> {
         self.may_write()?;
-        let model = write_checked(&self.store, &self.catalogue, registration).await?;
+        let model = write_checked(&self.store, &self.catalogue, &self.meters, registration).await?;
         self.make_live(model).await
     }
 
@@ -93,8 +95,8 @@ impl Releases {
             return Ok(model);
         }
         let model = match self.follows {
-            true => read(&self.store, &self.catalogue, version).await.map_err(store_error)?,
-            false => load(&self.store, &self.catalogue, version).await?,
+            true => read(&self.store, &self.catalogue, &self.meters, version).await.map_err(store_error)?,
+            false => load(&self.store, &self.catalogue, &self.meters, version).await?,
         };
         self.asked = Some(model.clone());
         Ok(model)
@@ -168,10 +170,11 @@ impl Releases {
 pub async fn load_live(
     store: &VersionStore,
     catalogue: &Arc<Catalogue>,
+    meters: &Meters,
 ) -> Result<Option<Arc<LiveModel>>, RegistryError> {
     let aliases = store.aliases().await.map_err(store_error)?;
     for version in [aliases.live, aliases.previous].into_iter().flatten() {
-        match load(store, catalogue, version).await {
+        match load(store, catalogue, meters, version).await {
             Ok(model) => {
                 if aliases.live != Some(version) {
                     store.activate(version).await.map_err(store_error)?;
@@ -194,13 +197,14 @@ pub async fn load_live(
 pub async fn write_checked(
     store: &VersionStore,
     catalogue: &Arc<Catalogue>,
+    meters: &Meters,
     registration: Registration,
 ) -> Result<Arc<LiveModel>, RegistryError> {
     let Registration { draft, fitted, probes } = registration;
     let manifest = store.write(draft, &fitted).await.map_err(store_error)?;
     drop(fitted);
     fail::fail_point!("registry.after_write");
-    let model = load(store, catalogue, manifest.version).await?;
+    let model = load(store, catalogue, meters, manifest.version).await?;
     if let Err(reason) = check_probes(&model.fitted, &probes) {
         store.set_aside(manifest.version, &reason).await.map_err(store_error)?;
         return Err(RegistryError::Damaged(manifest.version, reason));
@@ -212,9 +216,10 @@ pub async fn write_checked(
 async fn load(
     store: &VersionStore,
     catalogue: &Arc<Catalogue>,
+    meters: &Meters,
     version: Version,
 ) -> Result<Arc<LiveModel>, RegistryError> {
-    match read(store, catalogue, version).await {
+    match read(store, catalogue, meters, version).await {
         Ok(model) => Ok(model),
         Err(error @ VersionError::Damaged { .. }) => {
             store.set_aside(version, &error.to_string()).await.map_err(store_error)?;
@@ -228,12 +233,18 @@ async fn load(
 async fn read(
     store: &VersionStore,
     catalogue: &Arc<Catalogue>,
+    meters: &Meters,
     version: Version,
 ) -> Result<Arc<LiveModel>, VersionError> {
+    let begun = Instant::now();
     let (manifest, fitted) = store.load(version).await?;
+    meters.load.record(begun.elapsed());
+    let begun = Instant::now();
     let catalogue = catalogue.clone();
     let bound = tokio::task::spawn_blocking(move || Arc::new(LiveModel::bind(Arc::new(manifest), fitted, &catalogue)));
-    Ok(bound.await.map_err(|_| StoreError::Stopping)?)
+    let bound = bound.await.map_err(|_| StoreError::Stopping)?;
+    meters.bind.record(begun.elapsed());
+    Ok(bound)
 }
 
 /// The store's failure as callers of the registry know it.

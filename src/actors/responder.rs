@@ -11,7 +11,9 @@ use actix::{Actor, AsyncContext, Context, WrapFuture};
 use futures_util::future::join_all;
 use tokio::sync::{Mutex, mpsc};
 
+use super::meters::{self, Meters};
 use super::supervision::{ExitGuard, answers_pings};
+use super::traces::{Trace, Traces};
 use crate::kafka::codec::{ReplyBody, decode_request, reply_record};
 use crate::kafka::producer::{OutRecord, Producer};
 use crate::kafka::record::{Record, RecordBatch};
@@ -50,6 +52,10 @@ pub struct ResponderParts {
     pub format: WireFormat,
     /// The replies' topic.
     pub topic: Arc<str>,
+    /// Where it counts.
+    pub meters: Arc<Meters>,
+    /// Where spans go, if anywhere.
+    pub traces: Option<Arc<Traces>>,
 }
 
 /// A batch being answered.
@@ -59,6 +65,14 @@ pub struct InHand {
     /// The request being answered; a life that follows a crash begins with it.
     at: usize,
     crashes: u32,
+}
+
+impl InHand {
+    /// The batch.
+    #[must_use]
+    pub fn batch(&self) -> &Arc<RecordBatch> {
+        &self.batch
+    }
 }
 
 /// The responder.
@@ -110,7 +124,9 @@ impl ResponderParts {
         for (place, record) in records.iter().enumerate().skip(in_hand.at) {
             self.reached(place);
             let poison = place == in_hand.at && in_hand.crashes >= CRASHES;
-            deliveries.push(self.deliver(record, self.reply(record, poison)));
+            let mut trace = self.traces.as_ref().map(|traces| traces.record(record));
+            let reply = self.traced(self.reply(record, poison), trace.as_mut());
+            deliveries.push(self.deliver(record, reply, trace));
             // Heartbeats come between.
             tokio::task::yield_now().await;
         }
@@ -142,6 +158,22 @@ impl ResponderParts {
         reply_record(&self.topic, &request, &body, version).map_err(|error| error.to_string())
     }
 
+    /// The reply with what the trace has to say, and the trace with what the reply has.
+    fn traced(&self, reply: Result<OutRecord, String>, trace: Option<&mut Trace>) -> Result<OutRecord, String> {
+        let Some((traces, trace)) = self.traces.as_ref().zip(trace) else { return reply };
+        trace.reached("computed");
+        match reply {
+            Ok(mut reply) => {
+                reply.headers.extend(traces.carry(trace));
+                Ok(reply)
+            }
+            Err(reason) => {
+                trace.failed(reason.clone());
+                Err(reason)
+            }
+        }
+    }
+
     fn compute(&self, question: &Question, begun: Instant, now_ms: i64) -> (ReplyBody, Option<u64>) {
         let elapsed_ms = || begun.elapsed().as_secs_f64() * 1000.0;
         match question {
@@ -159,16 +191,26 @@ impl ResponderParts {
         }
     }
 
-    /// Sends until it is delivered: a request's offset moves only over a delivered reply.
-    async fn deliver(&self, record: &Record, reply: Result<OutRecord, String>) {
+    /// Sends until it is delivered: a request's offset moves only over a delivered reply. Then its trace ends.
+    async fn deliver(&self, record: &Record, reply: Result<OutRecord, String>, trace: Option<Trace>) {
         loop {
             let sent = match &reply {
                 Ok(reply) => self.producer.send(reply.clone()).await,
                 Err(reason) => self.producer.dead_letter(record, reason).await,
             };
-            let Err(error) = sent else { return };
+            let Err(error) = sent else {
+                drop(trace);
+                return self.count(record, &reply);
+            };
             tracing::warn!(%error, topic = &*record.topic, offset = record.offset, "a reply is sent again");
             tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    fn count(&self, record: &Record, reply: &Result<OutRecord, String>) {
+        match reply {
+            Ok(_) => self.meters.replied(meters::age(record, self.clock.now_ms())),
+            Err(reason) => self.meters.buried(record, reason),
         }
     }
 }

@@ -6,6 +6,7 @@ use chrono::DateTime;
 use tokio::sync::broadcast;
 
 use super::errors::RunError;
+use super::meters::Meters;
 use crate::model::clock::Clock;
 use crate::model::run::{RunRecord, RunStatus, StepRecord, Trigger};
 use crate::model::training::job::Report;
@@ -19,13 +20,19 @@ pub struct RunBook {
     log: Arc<EventLog>,
     clock: Clock,
     changes: broadcast::Sender<Arc<RunRecord>>,
+    meters: Arc<Meters>,
     open: Vec<RunRecord>,
 }
 
 impl RunBook {
-    /// A book that writes to `log` and tells `changes`.
-    pub const fn new(log: Arc<EventLog>, clock: Clock, changes: broadcast::Sender<Arc<RunRecord>>) -> Self {
-        Self { log, clock, changes, open: Vec::new() }
+    /// A book that writes to `log`, tells `changes` and counts runs that are over in `meters`.
+    pub const fn new(
+        log: Arc<EventLog>,
+        clock: Clock,
+        changes: broadcast::Sender<Arc<RunRecord>>,
+        meters: Arc<Meters>,
+    ) -> Self {
+        Self { log, clock, changes, meters, open: Vec::new() }
     }
 
     /// Records runs that a crash or a stop left open as failed.
@@ -37,6 +44,8 @@ impl RunBook {
                 run.finished_ms = Some(self.clock.now_ms());
                 self.log.put_run(&run)?;
                 self.tell(&run);
+                // Not timed: nobody knows when it broke off.
+                self.meters.runs.add("failed", 1);
             }
         }
         Ok(())
@@ -108,6 +117,9 @@ impl RunBook {
             run.finished_ms = Some(now_ms);
             close_step(run, now_ms, status == RunStatus::Succeeded);
         });
+        if let Some(run) = self.open.iter().find(|run| run.id == id) {
+            self.meters.ran(run);
+        }
         self.open.retain(|run| run.id != id);
         kept
     }

@@ -5,12 +5,13 @@
 //! On crash: the pointer lives outside, answers go on. On overload: readers never touch the mailbox.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use arc_swap::ArcSwapOption;
 use tokio::sync::broadcast;
 
+use super::meters::Meters;
 use super::supervision::{ExitGuard, answers_pings};
 use crate::model::clock::Clock;
 use crate::model::ids::Version;
@@ -28,6 +29,8 @@ pub struct ServingParts {
     pub clock: Clock,
     /// Every change of the live version.
     pub activated: broadcast::Sender<Activated>,
+    /// Where swaps are timed.
+    pub meters: Arc<Meters>,
 }
 
 /// The serving actor.
@@ -90,8 +93,13 @@ impl Handler<Activate> for Serving {
         let activated = Activated { version: model.version(), since_ms: self.parts.clock.now_ms() };
         let same = self.parts.live.load().as_ref().is_some_and(|live| Arc::ptr_eq(live, &model));
         if !same {
+            let events_to_ms = model.manifest.data.events_to_ms;
+            let begun = Instant::now();
             let old = self.parts.live.swap(Some(model));
+            self.parts.meters.swap.record(begun.elapsed());
             self.retired.extend(old);
+            *self.parts.meters.data_age_at_swap.lock() =
+                events_to_ms.map(|newest| (activated.since_ms - newest) as f64 / 1e3);
         }
         // Nobody need be watching.
         self.parts.activated.send(activated.clone()).ok();

@@ -1,6 +1,7 @@
 //! An actor's address that outlives the actor: the overseer puts the fresh one in after each restart.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use actix::dev::ToEnvelope;
@@ -14,6 +15,7 @@ use super::errors::CallError;
 pub struct Slot<A: Actor> {
     addr: Arc<ArcSwapOption<Addr<A>>>,
     permits: Arc<Semaphore>,
+    refused: Arc<AtomicU64>,
 }
 
 /// Calls to one actor that may wait at once; control messages only, bulk goes by bounded queues.
@@ -21,13 +23,13 @@ const WAITING_CALLS: usize = 256;
 
 impl<A: Actor> Clone for Slot<A> {
     fn clone(&self) -> Self {
-        Self { addr: self.addr.clone(), permits: self.permits.clone() }
+        Self { addr: self.addr.clone(), permits: self.permits.clone(), refused: self.refused.clone() }
     }
 }
 
 impl<A: Actor> Default for Slot<A> {
     fn default() -> Self {
-        Self { addr: Arc::default(), permits: Arc::new(Semaphore::new(WAITING_CALLS)) }
+        Self { addr: Arc::default(), permits: Arc::new(Semaphore::new(WAITING_CALLS)), refused: Arc::default() }
     }
 }
 
@@ -40,6 +42,17 @@ impl<A: Actor> Slot<A> {
     /// Takes the address out; calls answer [`CallError::Away`] until there is a new one.
     pub fn clear(&self) {
         self.addr.store(None);
+    }
+
+    /// Counts a call that was turned away because too much waits.
+    pub fn refuse(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many calls were turned away, over all lives of the actor.
+    #[must_use]
+    pub fn refused(&self) -> Arc<AtomicU64> {
+        self.refused.clone()
     }
 
     /// Sends a message that nobody waits for; false when the actor is away or its mailbox is full.
@@ -65,7 +78,10 @@ impl<A: Actor> Slot<A> {
         A: Handler<M>,
         A::Context: ToEnvelope<A, M>,
     {
-        let _permit = self.permits.try_acquire().map_err(|_| CallError::Busy)?;
+        let _permit = self.permits.try_acquire().map_err(|_| {
+            self.refuse();
+            CallError::Busy
+        })?;
         let addr = self.addr.load_full().ok_or(CallError::Away)?;
         match tokio::time::timeout(deadline, addr.send(message)).await {
             Ok(Ok(result)) => Ok(result),

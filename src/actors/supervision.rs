@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::panic::PanicHookInfo;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use actix::dev::ToEnvelope;
 use actix::{Actor, Arbiter, Context, Handler, Message, Recipient};
@@ -113,6 +113,9 @@ pub trait Factory {
 
     /// Stops its thread.
     fn stop(&mut self);
+
+    /// Where calls are counted that were turned away because too much waited.
+    fn refused(&self) -> Arc<AtomicU64>;
 }
 
 /// The factory of an actor in a slot.
@@ -166,5 +169,9 @@ where
     fn stop(&mut self) {
         self.slot.clear();
         self.arbiter.stop();
+    }
+
+    fn refused(&self) -> Arc<AtomicU64> {
+        self.slot.refused()
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::broadcast;
 use super::errors::RunError;
 use super::job::{self, JobControl, JobParts, JobReported, RunFinished};
 use super::messages::{RunList, RunStarted, ScheduleState};
+use super::meters::Meters;
 use super::run_book::RunBook;
 use super::schedule::Timetable;
 use super::slot::Slot;
@@ -45,6 +46,8 @@ pub struct TrainerParts {
     pub changes: broadcast::Sender<Arc<RunRecord>>,
     /// Where the actor itself is reached, for its job's reports.
     pub slot: Slot<Trainer>,
+    /// Where runs are counted.
+    pub meters: Arc<Meters>,
 }
 
 /// The trainer.
@@ -87,7 +90,7 @@ impl Trainer {
     /// A trainer on `parts`.
     #[must_use]
     pub fn new(parts: TrainerParts, guard: ExitGuard) -> Self {
-        let book = RunBook::new(parts.log.clone(), parts.clock.clone(), parts.changes.clone());
+        let book = RunBook::new(parts.log.clone(), parts.clock.clone(), parts.changes.clone(), parts.meters.clone());
         let timetable = Timetable::new(parts.schedule.clone(), parts.on_start);
         Self { parts, book, timetable, running: None, _guard: guard }
     }

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::handles::IngestHandle;
 use super::messages::{EventBatch, ImportMark};
+use super::meters::Source as Way;
 use crate::model::clock::Clock;
 use crate::model::event::Event;
 use crate::model::training::job::Job;
@@ -164,7 +165,8 @@ async fn submit(
     ingest: &IngestHandle,
 ) -> Result<(), Failed> {
     let mark = ImportMark { content: content.to_owned(), lines_done: added.lines, complete };
-    let applied = ingest.submit_patiently(EventBatch { events, import: Some(mark), ..EventBatch::default() }).await?;
+    let batch = EventBatch { events, import: Some(mark), ..EventBatch::default() };
+    let applied = ingest.submit_patiently(batch, Way::Import).await?;
     added.accepted += applied.accepted;
     added.duplicates += applied.duplicates;
     added.bad += applied.rejected.len() as u64;

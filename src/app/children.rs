@@ -71,6 +71,7 @@ fn serving(wiring: &Wiring<'_>, slot: Slot<Serving>) -> Box<dyn Factory> {
         live: wiring.parts.recommending.live.clone(),
         clock: wiring.parts.clock.clone(),
         activated: wiring.activated.clone(),
+        meters: wiring.parts.meters.clone(),
     };
     Box::new(SlotFactory::new("serving", false, slot, move |guard| Serving::new(parts.clone(), guard)))
 }
@@ -104,6 +105,7 @@ fn registry_factory(
         follows: wiring.parts.settings.server.role == Role::Serve,
         announce: announce.unwrap_or_else(|| Arc::new(|_| ())),
         ready: Arc::new(move || alias_read.store(true, Ordering::Release)),
+        meters: wiring.parts.meters.clone(),
     };
     Box::new(SlotFactory::new("registry", true, slot, move |guard| Registry::new(parts.clone(), guard)))
 }
@@ -141,6 +143,7 @@ fn trainer_factory(
         on_start: settings.schedule.on_start,
         changes: wiring.changes.clone(),
         slot: slot.clone(),
+        meters: parts.meters.clone(),
     };
     Ok(Box::new(SlotFactory::new("trainer", false, slot, move |guard| Trainer::new(parts.clone(), guard))))
 }

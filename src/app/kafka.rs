@@ -13,7 +13,7 @@ use crate::actors::follower::{Follower, FollowerParts};
 use crate::actors::handles::RegistryHandle;
 use crate::actors::reader::{Reader, ReaderParts};
 use crate::actors::releases::Announce;
-use crate::actors::responder::{Responder, ResponderParts};
+use crate::actors::responder::{InHand, Responder, ResponderParts};
 use crate::actors::slot::Slot;
 use crate::actors::supervision::{Factory, SlotFactory};
 use crate::actors::writes::Writes;
@@ -27,6 +27,7 @@ use crate::kafka::models::{self, Announcements};
 use crate::kafka::producer::Producer;
 use crate::kafka::record::RecordBatch;
 use crate::kafka::requests::RequestStreamHandle;
+use crate::kafka::status::StreamStatus;
 use crate::kafka::{events, requests, topics};
 use crate::model::clock::Clock;
 use crate::model::manifest::Manifest;
@@ -38,6 +39,9 @@ const AGAIN: Duration = Duration::from_secs(2);
 
 type Batches = Arc<Mutex<mpsc::Receiver<RecordBatch>>>;
 
+/// What an actor has taken off a stream and not finished.
+type Held<T> = Arc<parking_lot::Mutex<Option<T>>>;
+
 /// The streams of one process.
 pub struct Streams {
     settings: Arc<Settings>,
@@ -45,6 +49,8 @@ pub struct Streams {
     producer: Arc<Producer>,
     events: (StreamHandle, Batches),
     requests: (RequestStreamHandle, Batches),
+    reading: Held<Arc<RecordBatch>>,
+    answering: Held<InHand>,
     topics: StreamHandle,
     writes: Option<Arc<Writes>>,
     announced: Option<(StreamHandle, Arc<Mutex<Announcements>>)>,
@@ -88,6 +94,8 @@ impl Streams {
             producer,
             events: (events, Arc::new(Mutex::new(event_batches))),
             requests: (requests, Arc::new(Mutex::new(request_batches))),
+            reading: Arc::default(),
+            answering: Arc::default(),
             topics,
             writes,
             announced,
@@ -100,16 +108,17 @@ impl Streams {
         let kafka = &self.settings.kafka;
         let reader = ReaderParts {
             batches: self.events.1.clone(),
-            in_hand: Arc::default(),
+            in_hand: self.reading.clone(),
             ingest: parts.ingest.clone(),
             producer: self.producer.clone(),
             clock: parts.clock.clone(),
             format: kafka.events_format,
             writes: self.writes.clone(),
+            meters: parts.meters.clone(),
         };
         let responder = ResponderParts {
             batches: self.requests.1.clone(),
-            in_hand: Arc::default(),
+            in_hand: self.answering.clone(),
             stream: self.requests.0.clone(),
             producer: self.producer.clone(),
             recommending: parts.recommending.clone(),
@@ -117,6 +126,8 @@ impl Streams {
             clock: parts.clock.clone(),
             format: kafka.requests_format,
             topic: Arc::from(kafka.replies_topic.as_str()),
+            meters: parts.meters.clone(),
+            traces: parts.traces.clone(),
         };
         let read = move |guard| Reader::new(reader.clone(), guard);
         let respond = move |guard| Responder::new(responder.clone(), guard);
@@ -163,6 +174,8 @@ impl Streams {
             broker: self.broker.clone(),
             events: self.events.0.clone(),
             requests: self.requests.0.clone(),
+            reading: self.reading.clone(),
+            answering: self.answering.clone(),
         })
     }
 
@@ -194,14 +207,23 @@ struct Status {
     broker: BrokerState,
     events: StreamHandle,
     requests: RequestStreamHandle,
+    reading: Held<Arc<RecordBatch>>,
+    answering: Held<InHand>,
 }
 
 impl KafkaStatus for Status {
     fn status(&self) -> serde_json::Value {
+        let now_ms = self.broker.clock().now_ms();
+        let read = self.reading.lock().clone();
+        let asked = self.answering.lock().as_ref().map(|in_hand| in_hand.batch().clone());
+        let of = |batch: Option<Arc<RecordBatch>>, status: StreamStatus| match batch {
+            Some(batch) => status.holding(&batch.records, now_ms),
+            None => status,
+        };
         json!({
             "broker": self.broker.status(),
-            "events": self.events.status(),
-            "requests": self.requests.status(),
+            "events": of(read, self.events.status()),
+            "requests": of(asked, self.requests.status()),
         })
     }
 }

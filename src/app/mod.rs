@@ -20,6 +20,7 @@ use crate::actors::overseer::{Board, Overseer, StopChildren};
 use crate::actors::restarts::RestartPolicy;
 use crate::actors::serving::Activated;
 use crate::actors::slot::Slot;
+use crate::actors::traces::Traces;
 use crate::actors::trainer::{StopTraining, Trainer};
 use crate::http::primary::Primary;
 use crate::http::readiness::Readiness;
@@ -63,6 +64,9 @@ pub enum StartError {
     /// A recipe in the settings.
     #[error("training: {0}")]
     Training(#[from] crate::model::artifact::ArtifactError),
+    /// The way to the traces' collector.
+    #[error("telemetry.otlp_endpoint: {0}")]
+    Traces(#[from] crate::actors::traces::TracesError),
     /// The client for calls that the process of role train answers.
     #[error("server.primary_url: no HTTP client can be made: {0}")]
     Primary(#[from] reqwest::Error),
@@ -89,6 +93,7 @@ pub struct Running {
     overseer: Addr<Overseer>,
     trainer_slot: Slot<Trainer>,
     kafka: Option<kafka::Streams>,
+    traces: Option<Arc<Traces>>,
     grace: Duration,
 }
 
@@ -155,6 +160,8 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
         loader: Some(Arc::new(ports::Loader(children.registry.clone()))),
         downloads: Some(Arc::new(downloads::Files(parts.versions.clone()))),
         primary,
+        meters: parts.meters.clone(),
+        traces: parts.traces.clone(),
     })?;
     let http = server::serve(actix_web::web::Data::new(service), listener)?;
     let stopper = http.stopper();
@@ -176,6 +183,7 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
         overseer,
         trainer_slot: children.trainer_slot,
         kafka,
+        traces: parts.traces,
         grace: settings.server.shutdown_grace.duration(),
     })
 }
@@ -209,6 +217,11 @@ impl Running {
         };
         if tokio::time::timeout(self.grace, stopping).await.is_err() {
             tracing::warn!("the stop took longer than server.shutdown_grace, the rest is left");
+        }
+        if let Some(traces) = self.traces
+            && tokio::task::spawn_blocking(move || traces.flush()).await.is_err()
+        {
+            tracing::warn!("the last traces were not sent");
         }
     }
 }

@@ -6,6 +6,7 @@ use super::{StartError, parts, plan};
 use crate::actors::errors::RegistryError;
 use crate::actors::ingest_memory::Memory;
 use crate::actors::messages::{Registration, Snapshot};
+use crate::actors::meters::Meters;
 use crate::actors::releases::{load_live, store_error, write_checked};
 use crate::model::manifest::Manifest;
 use crate::model::serving::live::LiveModel;
@@ -47,7 +48,7 @@ impl Offline {
     /// # Errors
     /// [`RegistryError`].
     pub async fn load_live(&self) -> Result<Option<Arc<LiveModel>>, RegistryError> {
-        let live = load_live(&self.versions, &self.memory.catalogue).await?;
+        let live = load_live(&self.versions, &self.memory.catalogue, &Meters::default()).await?;
         self.recommending.live.store(live.clone());
         Ok(live)
     }
@@ -67,7 +68,7 @@ impl Offline {
     /// # Errors
     /// [`RegistryError`]; the live version is then as it was.
     pub async fn publish(&self, registration: Registration) -> Result<Arc<Manifest>, RegistryError> {
-        let model = write_checked(&self.versions, &self.memory.catalogue, registration).await?;
+        let model = write_checked(&self.versions, &self.memory.catalogue, &Meters::default(), registration).await?;
         let manifest = model.manifest.clone();
         self.versions.activate(manifest.version).await.map_err(store_error)?;
         if let Err(error) = self.versions.prune().await {

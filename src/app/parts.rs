@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::actors::handles::IngestHandle;
 use crate::actors::ingest_memory::Memory;
 use crate::actors::ingestor::{Ingestor, SharedQueue};
+use crate::actors::meters::Meters;
 use crate::actors::slot::Slot;
+use crate::actors::traces::Traces;
 use crate::app::StartError;
 use crate::http::readiness::Readiness;
 use crate::model::catalogue::Catalogue;
@@ -29,6 +31,8 @@ pub struct Parts {
     pub ingest_slot: Slot<Ingestor>,
     pub queue: SharedQueue,
     pub readiness: Arc<Readiness>,
+    pub meters: Arc<Meters>,
+    pub traces: Option<Arc<Traces>>,
 }
 
 impl Parts {
@@ -44,8 +48,10 @@ impl Parts {
             Arc::default(),
             rules(&settings),
         ));
+        let traces = Traces::start(&settings.telemetry)?.map(Arc::new);
         let ingest_slot = Slot::default();
-        let (ingest, queue) = IngestHandle::new(ingest_slot.clone(), settings.ingest.queue);
+        let meters = Arc::new(Meters::default());
+        let (ingest, queue) = IngestHandle::new(ingest_slot.clone(), settings.ingest.queue, meters.clone());
         let readiness = readiness.clone();
         Ok(Self {
             settings,
@@ -58,6 +64,8 @@ impl Parts {
             ingest_slot,
             queue,
             readiness,
+            meters,
+            traces,
         })
     }
 }

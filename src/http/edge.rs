@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError};
@@ -35,12 +36,12 @@ pub async fn edge(mut request: ServiceRequest, next: Next<BoxBody>) -> Result<Se
             Ok(response) => response,
             Err(error) => {
                 let status = error.as_response_error().status_code();
-                return Err(ApiError::from_actix(Some(&error), status).with_request_id(text(&id)).into());
+                return Err(formed(Some(&error), status, &id).into());
             }
         },
     };
     if response.status().is_client_error() || response.status().is_server_error() {
-        let error = ApiError::from_actix(response.response().error(), response.status()).with_request_id(text(&id));
+        let error = formed(response.response().error(), response.status(), &id);
         response = response.into_response(error.error_response());
     }
     if let Some((method, path)) = line {
@@ -49,6 +50,17 @@ pub async fn edge(mut request: ServiceRequest, next: Next<BoxBody>) -> Result<Se
     }
     response.headers_mut().insert(REQUEST_ID, id);
     Ok(response)
+}
+
+/// An error in the house's form, with the request's id. The answer says of one that is the service's own fault that the log
+/// has more, so the log has.
+fn formed(error: Option<&Error>, status: StatusCode, id: &HeaderValue) -> ApiError {
+    let formed = ApiError::from_actix(error, status).with_request_id(text(id));
+    if formed.kind() == Kind::Internal {
+        let cause = error.map(ToString::to_string).unwrap_or_default();
+        tracing::error!(request_id = text(id), cause, "a request could not be answered");
+    }
+    formed
 }
 
 /// The caller's id where it is 1 to 128 visible ASCII characters, else a new one.

@@ -29,7 +29,8 @@ pub async fn post(
     let form = body::form(request.headers())?;
     let ingest = &service.parts.ingest;
     let submit = async |batch: EventBatch| ingest.submit(batch).await;
-    let intake = Intake::new(submit, event_from_json, service.parts.clock.clone(), service.parts.settings.ingest.batch);
+    let (clock, meters) = (service.parts.clock.clone(), service.parts.meters.clone());
+    let intake = Intake::new(submit, event_from_json, clock, service.parts.settings.ingest.batch, meters);
     let report = match form {
         Form::Json => {
             body::announced(request.headers(), server.body_limit)?;
@@ -123,6 +124,7 @@ mod tests {
     use crate::model::event::Event;
     use crate::model::wire::BodyError;
     use futures_util::stream;
+    use std::sync::Arc;
 
     /// Reads an object with the number `n`; 13 lies in the future.
     fn read(value: &Value, _arrival_ms: i64) -> Result<Event, BodyError> {
@@ -142,7 +144,7 @@ mod tests {
     }
 
     async fn whole(body: &str) -> Result<Report, ApiError> {
-        take_whole(Intake::new(submit, read, Clock::held(0), 10), body.as_bytes()).await
+        take_whole(Intake::new(submit, read, Clock::held(0), 10, Arc::default()), body.as_bytes()).await
     }
 
     #[actix_web::test]
@@ -173,7 +175,7 @@ mod tests {
         let body = "{\"n\":1}\n\n{\"n\":2}\r\n{\"m\":3}\n{\"n\":4}";
         for size in 1..body.len() {
             let parts = body.as_bytes().chunks(size).map(|part| Ok(Bytes::copy_from_slice(part)));
-            let intake = Intake::new(submit, read, Clock::held(0), 2);
+            let intake = Intake::new(submit, read, Clock::held(0), 2, Arc::default());
             let report = take_lines(intake, stream::iter(parts), Limits { body: 1000, line: 100 }).await.unwrap();
             assert_eq!((report.accepted, report.rejected[0].index), (3, 2), "parts of {size}");
         }
@@ -183,7 +185,7 @@ mod tests {
     async fn a_body_or_line_over_its_limit_is_cut_off_and_said() {
         for limits in [Limits { body: 20, line: 100 }, Limits { body: 1000, line: 15 }] {
             let parts = ["{\"n\":1}\n", "{\"n\":2, \"much\":\"much\"", "}"].map(|part| Ok(Bytes::from(part)));
-            let intake = Intake::new(submit, read, Clock::held(0), 10);
+            let intake = Intake::new(submit, read, Clock::held(0), 10, Arc::default());
             let problem = take_lines(intake, stream::iter(parts), limits).await.unwrap_err().problem();
             assert_eq!((problem.status, problem.extras["accepted"].as_u64()), (413, Some(1)));
         }

@@ -15,6 +15,7 @@ use super::auth::{Caller, Scope};
 use super::edge::REQUEST_ID;
 use super::errors::{ApiError, Kind};
 use super::service::Service;
+use crate::actors::traces::Trace;
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +55,7 @@ pub async fn gate(plan: Rc<Plan>, request: ServiceRequest, next: Next<BoxBody>) 
     let Some(service) = inner.app_data::<web::Data<Service>>().cloned() else {
         return Ok(ServiceResponse::from_err(ApiError::internal(), inner));
     };
+    let trace = begin_trace(&plan, &service, &inner);
     let response = match check(&plan, &service, &inner) {
         Err(error) => ServiceResponse::from_err(error, inner),
         Ok(permit) => {
@@ -78,7 +80,26 @@ pub async fn gate(plan: Rc<Plan>, request: ServiceRequest, next: Next<BoxBody>) 
         }
     };
     service.metrics.record(plan.path, &method, response.status(), started.elapsed());
+    if let Some(mut trace) = trace {
+        let status = response.status();
+        trace.note("http.response.status_code", i64::from(status.as_u16()));
+        if status.is_server_error() {
+            trace.failed(status.as_str());
+        }
+    }
     Ok(response)
+}
+
+/// Begins a request's span where there is somewhere to send it. What only watches the service is not traced.
+fn begin_trace(plan: &Plan, service: &Service, request: &HttpRequest) -> Option<Trace> {
+    let traces = service.parts.traces.as_ref()?;
+    if plan.path.starts_with("/health/") || plan.path == "/metrics" {
+        return None;
+    }
+    let header = |name: &str| request.headers().get(name)?.to_str().ok();
+    let mut trace = traces.request(request.method().as_str(), plan.path, header);
+    trace.note("ouzel.request_id", request_id(request).to_owned());
+    Some(trace)
 }
 
 fn check(

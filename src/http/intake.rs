@@ -3,12 +3,15 @@
 //! A batch that is handed on is waited for before more is read, so that a sender is slowed to the log's pace. When a
 //! batch is not taken, nothing behind it is, and the error says how far it came.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::Value;
 
 use super::errors::{ApiError, Kind};
 use crate::actors::errors::IngestError;
 use crate::actors::messages::{Applied, EventBatch, Rejected};
+use crate::actors::meters::{Meters, Source};
 use crate::model::clock::Clock;
 use crate::model::event::{Event, EventError};
 use crate::model::wire::BodyError;
@@ -53,6 +56,7 @@ pub struct Intake<S> {
     read: Read,
     clock: Clock,
     most: usize,
+    meters: Arc<Meters>,
     batch: Vec<Event>,
     places: Vec<usize>,
     bytes: usize,
@@ -62,13 +66,15 @@ pub struct Intake<S> {
 }
 
 impl<S: AsyncFn(EventBatch) -> Result<Applied, IngestError>> Intake<S> {
-    /// An intake that reads events by `read` and hands at most `most` at a time to `submit`.
-    pub fn new(submit: S, read: Read, clock: Clock, most: usize) -> Self {
+    /// An intake that reads events by `read` and hands at most `most` at a time to `submit`; those
+    /// that it refuses are counted in `meters`.
+    pub fn new(submit: S, read: Read, clock: Clock, most: usize, meters: Arc<Meters>) -> Self {
         Self {
             submit,
             read,
             clock,
             most: most.max(1),
+            meters,
             batch: Vec::new(),
             places: Vec::new(),
             bytes: 0,
@@ -90,7 +96,7 @@ impl<S: AsyncFn(EventBatch) -> Result<Applied, IngestError>> Intake<S> {
             Ok(value) => self.value(&value, line.len()).await,
             Err(error) => {
                 self.not_json += 1;
-                self.reject(self.next, NOT_JSON, format!("the line is not JSON: {error}"));
+                self.refuse(self.next, NOT_JSON, format!("the line is not JSON: {error}"));
                 self.next += 1;
                 Ok(())
             }
@@ -105,7 +111,7 @@ impl<S: AsyncFn(EventBatch) -> Result<Applied, IngestError>> Intake<S> {
         let place = self.next;
         self.next += 1;
         match (self.read)(value, self.clock.now_ms()) {
-            Err(error) => self.reject(place, error.code, error.to_string()),
+            Err(error) => self.refuse(place, error.code, error.to_string()),
             Ok(event) => {
                 self.batch.push(event);
                 self.places.push(place);
@@ -122,7 +128,10 @@ impl<S: AsyncFn(EventBatch) -> Result<Applied, IngestError>> Intake<S> {
     /// 400 naming the field, or when the event was not taken.
     pub async fn alone(mut self, value: &Value) -> Result<Report, ApiError> {
         match (self.read)(value, self.clock.now_ms()) {
-            Err(error) if !REFUSED_TIMES.contains(&error.code) => Err(error.into()),
+            Err(error) if !REFUSED_TIMES.contains(&error.code) => {
+                self.meters.rejected.add([Source::Http.name(), error.code], 1);
+                Err(error.into())
+            }
             Ok(_) | Err(_) => {
                 self.value(value, 0).await?;
                 self.finish().await
@@ -150,6 +159,12 @@ impl<S: AsyncFn(EventBatch) -> Result<Applied, IngestError>> Intake<S> {
             Err(refused) => refused,
             Ok(()) => self.so_far(self.next, error),
         }
+    }
+
+    /// Refuses an event that did not get to the log, which counts those that it refuses itself.
+    fn refuse(&mut self, index: usize, code: &str, error: String) {
+        self.meters.rejected.add([Source::Http.name(), code], 1);
+        self.reject(index, code, error);
     }
 
     fn reject(&mut self, index: usize, code: &str, error: String) {

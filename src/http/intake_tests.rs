@@ -48,7 +48,7 @@ impl Log {
 }
 
 async fn take(log: &Log, most: usize, lines: &str) -> Result<Report, ApiError> {
-    let mut intake = Intake::new(async |batch| log.submit(batch).await, read, Clock::held(0), most);
+    let mut intake = Intake::new(async |batch| log.submit(batch).await, read, Clock::held(0), most, Arc::default());
     for line in lines.lines() {
         intake.line(line.as_bytes()).await?;
     }
@@ -110,7 +110,7 @@ async fn a_body_of_which_nothing_is_json_is_refused_whole() {
 #[actix_web::test]
 async fn what_came_before_a_break_is_kept_and_said() {
     let log = Log::taking(9);
-    let mut intake = Intake::new(async |batch| log.submit(batch).await, read, Clock::held(0), 100);
+    let mut intake = Intake::new(async |batch| log.submit(batch).await, read, Clock::held(0), 100, Arc::default());
     for _ in 0..3 {
         intake.line(GOOD.as_bytes()).await.unwrap();
     }

@@ -14,7 +14,6 @@ mod endpoint;
 pub mod errors;
 mod events;
 mod gate;
-mod gauges;
 mod health;
 mod intake;
 mod item_body;

@@ -13,6 +13,8 @@ use super::primary::Primary;
 use super::rates::Rates;
 use super::readiness::Readiness;
 use crate::actors::handles::{IngestHandle, OverseerHandle, RegistryHandle, TrainerHandle};
+use crate::actors::meters::Meters;
+use crate::actors::traces::Traces;
 use crate::model::clock::Clock;
 use crate::model::serving::live::LiveModel;
 use crate::model::serving::recommend::Recommending;
@@ -55,6 +57,10 @@ pub struct Parts {
     pub downloads: Option<Arc<dyn Downloads>>,
     /// The process with the trainer, where this one has none.
     pub primary: Option<Primary>,
+    /// What the actors count.
+    pub meters: Arc<Meters>,
+    /// Where spans go, if anywhere.
+    pub traces: Option<Arc<Traces>>,
 }
 
 /// The shared state; handlers get it as `web::Data<Service>`.

@@ -57,6 +57,8 @@ pub struct LiveView {
     pub age_seconds: f64,
     /// The time of the last event it was fitted on, RFC 3339.
     pub events_to: Option<String>,
+    /// Seconds since then.
+    pub data_age_seconds: Option<f64>,
     /// The run that made it.
     pub run: Option<String>,
 }
@@ -86,11 +88,19 @@ pub struct EventsView {
     pub applied_seq: u64,
 }
 
-/// Memory, in bytes.
+/// Memory, in bytes; of its parts, about.
 #[derive(Debug, Clone, Default, Serialize, utoipa::ToSchema)]
 pub struct MemoryView {
     /// What the process holds, where the system says so.
     pub resident_bytes: Option<u64>,
+    /// The histories, room for more events counted in.
+    pub histories_bytes: u64,
+    /// The catalogue with item data.
+    pub catalogue_bytes: u64,
+    /// The live version; null before the first.
+    pub model_bytes: Option<u64>,
+    /// Lists that are kept for the same question.
+    pub kept_lists_bytes: u64,
 }
 
 /// `GET /state`.
@@ -121,12 +131,20 @@ pub fn with_versions(service: &Service, versions: VersionNumbers) -> StateView {
     StateView {
         stats: service.parts.stats.body(live.as_deref(), now_ms),
         prequential: live.as_ref().and_then(|live| recommending.prequential.of(live.version())),
+        memory: MemoryView {
+            resident_bytes: resident_bytes(),
+            histories_bytes: recommending.histories.bytes(),
+            catalogue_bytes: recommending.catalogue.bytes(),
+            model_bytes: live.as_ref().map(|live| live.bytes()),
+            kept_lists_bytes: recommending.kept_bytes(),
+        },
         live: live.map(|live| LiveView {
             version: live.manifest.version.0,
             kind: live.manifest.recipe.kind.clone(),
             created: times::rfc3339(live.manifest.created_ms),
             age_seconds: (now_ms - live.manifest.created_ms) as f64 / 1e3,
             events_to: live.manifest.data.events_to_ms.and_then(times::rfc3339),
+            data_age_seconds: live.manifest.data.events_to_ms.map(|newest| (now_ms - newest) as f64 / 1e3),
             run: live.manifest.run.clone(),
         }),
         versions,
@@ -140,7 +158,6 @@ pub fn with_versions(service: &Service, versions: VersionNumbers) -> StateView {
         kafka: service.parts.kafka.as_ref().map(|kafka| kafka.status()),
         ready: report.blocked.is_none(),
         degraded: report.degraded,
-        memory: MemoryView { resident_bytes: resident_bytes() },
     }
 }
 

@@ -55,7 +55,7 @@ pub fn service(change: impl FnOnce(&mut Settings)) -> web::Data<Service> {
         settings: Arc::new(settings),
         clock: Clock::held(NOW_MS),
         recommending: Arc::new(recommending),
-        ingest: IngestHandle::new(Slot::default(), 1).0,
+        ingest: IngestHandle::new(Slot::default(), 1, Arc::default()).0,
         trainer: trainer(),
         registry: RegistryHandle::new(Slot::default()),
         overseer: OverseerHandle::new(Arc::default()),
@@ -66,6 +66,8 @@ pub fn service(change: impl FnOnce(&mut Settings)) -> web::Data<Service> {
         loader: None,
         downloads: None,
         primary: None,
+        meters: Arc::default(),
+        traces: None,
     };
     web::Data::new(Service::new(parts).unwrap())
 }

@@ -63,7 +63,8 @@ pub(crate) fn start_follower(
 ) -> Result<(StreamHandle, mpsc::Receiver<RecordBatch>), ClientError> {
     // An offset out of range must come back as an error, to be said and resolved here.
     let options = Options::consumer(kafka, source.group, &[("auto.offset.reset", "error")])?;
-    let (topic, board): (Arc<str>, _) = (Arc::from(source.topic), Arc::new(Board::new(source.topic)));
+    let (topic, board): (Arc<str>, _) =
+        (Arc::from(source.topic), Arc::new(Board::new(source.topic, broker.clock().clone())));
     let link = broker.link(source.name);
     let context = Context::new(Arc::clone(&link), options.redact.clone(), Some(Arc::clone(&board)));
     let consumer: BaseConsumer<Context> = options.create(context)?;
@@ -108,7 +109,7 @@ impl Follower {
                 if self.outbox.offer(1, |_| ()) == Reader::Gone {
                     break;
                 }
-                self.board.set_next(self.positions.next(&self.outbox));
+                self.show();
             }
             if self.outbox.govern(&self.consumer, &self.topic) {
                 self.board.set_paused(self.outbox.paused());
@@ -172,7 +173,7 @@ impl Follower {
             Ok(Seen::There(new)) => {
                 self.link.here();
                 self.board.set_missing(false);
-                self.board.set_next(self.positions.next(&self.outbox));
+                self.show();
                 self.look_at = Instant::now() + LOOK;
                 if new > 0 {
                     tracing::info!(topic = &*self.topic, new, "partitions found");
@@ -180,6 +181,10 @@ impl Follower {
             }
             Err(error) => tracing::debug!(%error, "the topic cannot be looked up yet"),
         }
+    }
+
+    fn show(&self) {
+        self.board.set_next(self.positions.next(&self.outbox), self.outbox.times());
     }
 
     fn miss(&self) {

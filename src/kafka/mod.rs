@@ -14,6 +14,7 @@ mod context;
 pub mod dead_letter;
 pub mod dead_letters;
 pub mod embedded;
+mod ends;
 pub mod events;
 mod group;
 pub mod models;

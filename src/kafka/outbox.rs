@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::record::{Record, RecordBatch};
+use super::status::Times;
 use crate::model::manifest::PartitionOffset;
 
 /// Bytes that make a batch full, whatever the number of its records.
@@ -40,14 +41,16 @@ pub(crate) struct Outbox {
     bytes: usize,
     begins: Vec<PartitionOffset>,
     next: BTreeMap<i32, i64>,
+    /// The time of the record of each partition that was taken last.
+    times: BTreeMap<i32, i64>,
     paused: bool,
 }
 
 impl Outbox {
     /// Batches of at most `limit` records for a channel.
     pub(crate) fn new(sender: mpsc::Sender<RecordBatch>, limit: usize) -> Self {
-        let (limit, next) = (limit.max(1), BTreeMap::new());
-        Self { sender, limit, pending: Vec::new(), bytes: 0, begins: Vec::new(), next, paused: false }
+        let (limit, next, times) = (limit.max(1), BTreeMap::new(), BTreeMap::new());
+        Self { sender, limit, pending: Vec::new(), bytes: 0, begins: Vec::new(), next, times, paused: false }
     }
 
     /// The next offset that is wanted of each partition of which anything is known.
@@ -66,9 +69,21 @@ impl Outbox {
         self.begins.push(at);
     }
 
+    /// The times of what was taken, and of what waits.
+    pub(crate) fn times(&self) -> Times {
+        let mut waiting = BTreeMap::new();
+        for record in &self.pending {
+            if let Some(time) = record.timestamp_ms {
+                waiting.entry(record.partition).or_insert(time);
+            }
+        }
+        Times { read: self.times.clone(), waiting }
+    }
+
     /// Keeps only what belongs to these partitions.
     pub(crate) fn retain(&mut self, held: impl Fn(i32) -> bool) {
         self.next.retain(|&partition, _| held(partition));
+        self.times.retain(|&partition, _| held(partition));
         self.pending.retain(|record| held(record.partition));
         self.bytes = self.pending.iter().map(Record::bytes).sum();
     }
@@ -80,6 +95,9 @@ impl Outbox {
             return;
         }
         *next = record.offset + 1;
+        if let Some(time) = record.timestamp_ms {
+            self.times.insert(record.partition, time);
+        }
         self.bytes += record.bytes();
         self.pending.push(record);
     }

@@ -95,7 +95,7 @@ pub fn serve(
     let options = Options::consumer(kafka, &kafka.requests_group, &[("auto.offset.reset", reset)])?;
     let link = broker.link("requests");
     let group = Arc::new(Group::new(&kafka.requests_topic, Arc::clone(&link), DRAIN));
-    let board = Arc::new(Board::new(&kafka.requests_topic));
+    let board = Arc::new(Board::new(&kafka.requests_topic, broker.clock().clone()));
     let client = Context::new(Arc::clone(&link), options.redact.clone(), Some(Arc::clone(&board)));
     let consumer: BaseConsumer<GroupContext> = options.create(GroupContext { client, group: Arc::clone(&group) })?;
     let subscribed = consumer.subscribe(&[kafka.requests_topic.as_str()]);
@@ -213,6 +213,7 @@ impl Requests {
         let next = self.outbox.next();
         self.board.set_next(
             self.group.held().into_iter().map(|partition| (partition, next.get(&partition).copied())).collect(),
+            self.outbox.times(),
         );
     }
 

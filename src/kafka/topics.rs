@@ -45,7 +45,7 @@ pub fn ensure(kafka: &Kafka, broker: &BrokerState) -> Result<StreamHandle, Clien
     let runtime = runtime.map_err(|error| ClientError::Thread(error.to_string()))?;
     let (stop, wanted) = (Stop::default(), names(kafka));
     let stopped = stop.clone();
-    let board = Arc::new(Board::new(""));
+    let board = Arc::new(Board::new("", broker.clock().clone()));
     worker::spawn("kafka-topics", stop, board, move || {
         let mut attempts = 0;
         while !stopped.is_set() {

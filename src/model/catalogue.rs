@@ -79,6 +79,8 @@ pub struct Catalogue {
     changes: AtomicU64,
     shelves: RwLock<Shelves>,
     half_life_ms: i64,
+    /// Bytes of ids and item data.
+    held: AtomicU64,
 }
 
 impl Catalogue {
@@ -91,6 +93,7 @@ impl Catalogue {
             changes: AtomicU64::new(0),
             shelves: RwLock::default(),
             half_life_ms,
+            held: AtomicU64::new(0),
         }
     }
 
@@ -102,6 +105,7 @@ impl Catalogue {
         let mut entries = self.entries.write();
         *self.by_id.entry(id.clone()).or_insert_with(|| {
             let index = ItemIndex(u32::try_from(entries.len()).unwrap_or(u32::MAX));
+            self.held.fetch_add((id.as_str().len() + 2 * size_of::<usize>()) as u64, Ordering::Relaxed);
             entries.push(Entry {
                 id: id.clone(),
                 data: Arc::default(),
@@ -155,6 +159,7 @@ impl Catalogue {
         let index = self.index(id);
         if let Some(entry) = self.entries.write().get_mut(index.at()) {
             self.shelves.write().place(index, &entry.data, &data, false);
+            self.hold(&entry.data, &data);
             entry.data = Arc::new(data);
             entry.deleted = false;
             if entry.first_ms == NO_TIME {
@@ -169,10 +174,25 @@ impl Catalogue {
         let index = self.index(id);
         if let Some(entry) = self.entries.write().get_mut(index.at()) {
             self.shelves.write().place(index, &entry.data, &ItemData::default(), true);
+            self.hold(&entry.data, &ItemData::default());
             entry.data = Arc::default();
             entry.deleted = true;
         }
         self.changes.fetch_add(1, Ordering::Release);
+    }
+
+    /// Counts the bytes of item data that takes the place of other data.
+    fn hold(&self, old: &ItemData, new: &ItemData) {
+        self.held.fetch_add(new.bytes() as u64, Ordering::Relaxed);
+        self.held.fetch_sub(old.bytes() as u64, Ordering::Relaxed);
+    }
+
+    /// About how many bytes all of it takes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let entries = self.entries.read().capacity() * size_of::<Entry>();
+        let table = self.by_id.capacity() * (size_of::<(ItemId, ItemIndex)>() + 1);
+        self.held.load(Ordering::Relaxed) + (entries + table) as u64
     }
 
     /// The entries by index; writers wait while the guard is held.
@@ -252,5 +272,26 @@ mod tests {
         assert!(catalogue.entry(ItemIndex(0)).is_some_and(|e| !e.available(0)));
         catalogue.put(&id, ItemData::default(), 5);
         assert!(catalogue.entry(ItemIndex(0)).is_some_and(|e| e.available(0)));
+    }
+
+    #[test]
+    fn bytes_are_those_of_the_data_that_is_there() {
+        let catalogue = Catalogue::new(1000);
+        let id: ItemId = "a".parse().unwrap();
+        catalogue.index(&id);
+        let bare = catalogue.bytes();
+        let data = ItemData {
+            categories: vec!["kitchen".to_owned()],
+            attributes: Some(serde_json::json!({ "title": "a mug", "sizes": [1, 2, null], "in": { "stock": true } })),
+            ..ItemData::default()
+        };
+        let bytes = data.bytes() as u64;
+        assert!(bytes > 60, "{bytes}");
+        for _ in 0..3 {
+            catalogue.put(&id, data.clone(), 0);
+            assert_eq!(catalogue.bytes(), bare + bytes);
+        }
+        catalogue.delete(&id);
+        assert_eq!(catalogue.bytes(), bare);
     }
 }

@@ -66,6 +66,13 @@ pub struct History {
     pub acts: Vec<Act>,
 }
 
+impl History {
+    /// Bytes that the history of `user` holds outside the table: the id's text, its two counters, and the events.
+    fn bytes_of(&self, user: &UserId) -> usize {
+        user.as_str().len() + 2 * size_of::<usize>() + self.acts.capacity() * size_of::<Act>()
+    }
+}
+
 /// No more event types fit; a sender that invents types would otherwise fill the memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("type: there are {MAX_TYPES} event types already")]
@@ -117,6 +124,8 @@ pub struct Histories {
     next_index: AtomicU32,
     events: AtomicU64,
     applied_seq: AtomicU64,
+    /// Bytes of ids and events, room for more counted in.
+    held: AtomicU64,
 }
 
 impl Histories {
@@ -128,11 +137,19 @@ impl Histories {
 
     /// Adds an event. Only the ingestor and the replay at the start call this.
     pub fn apply(&self, user: &UserId, act: Act) {
-        if let Some(mut history) = self.users.get_mut(user) {
+        let more = if let Some(mut history) = self.users.get_mut(user) {
+            let before = history.acts.capacity();
             history.acts.push(act);
+            (history.acts.capacity() - before) * size_of::<Act>()
         } else {
             let index = UserIndex(self.next_index.fetch_add(1, Ordering::Relaxed));
-            self.users.insert(user.clone(), History { index, acts: vec![act] });
+            let history = History { index, acts: vec![act] };
+            let bytes = history.bytes_of(user);
+            self.users.insert(user.clone(), history);
+            bytes
+        };
+        if more > 0 {
+            self.held.fetch_add(more as u64, Ordering::Relaxed);
         }
         self.events.fetch_add(1, Ordering::Relaxed);
     }
@@ -153,6 +170,7 @@ impl Histories {
     pub fn erase(&self, user: &UserId) -> Option<History> {
         let (_, history) = self.users.remove(user)?;
         self.events.fetch_sub(history.acts.len() as u64, Ordering::Relaxed);
+        self.held.fetch_sub(history.bytes_of(user) as u64, Ordering::Relaxed);
         Some(history)
     }
 
@@ -161,6 +179,7 @@ impl Histories {
         self.users.clear();
         self.users.shrink_to_fit();
         self.events.store(0, Ordering::Relaxed);
+        self.held.store(0, Ordering::Relaxed);
     }
 
     /// The last log record that is applied, 0 before the first.
@@ -198,6 +217,13 @@ impl Histories {
         self.users.len()
     }
 
+    /// About how many bytes all of it takes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let table = self.users.capacity() * (size_of::<(UserId, History)>() + 1);
+        self.held.load(Ordering::Relaxed) + table as u64
+    }
+
     /// Number of events in all histories.
     #[must_use]
     pub fn events(&self) -> u64 {
@@ -225,6 +251,18 @@ mod tests {
     }
 
     #[test]
+    fn bytes_grow_with_the_room_for_events() {
+        let histories = Histories::default();
+        let user: UserId = "somebody".parse().unwrap();
+        for _ in 0..100 {
+            histories.apply(&user, Act::new(ItemIndex(0), TypeIndex(0), 1.0, 5));
+        }
+        let room = histories.users.get(&user).unwrap().acts.capacity();
+        assert_eq!(histories.held.load(Ordering::Relaxed), 8 + 16 + room as u64 * 16);
+        assert!(histories.bytes() > 100 * 16);
+    }
+
+    #[test]
     fn erasing_takes_every_event_of_the_user() {
         let histories = Histories::default();
         let user: UserId = "u".parse().unwrap();
@@ -232,6 +270,7 @@ mod tests {
         histories.apply(&user, Act::new(ItemIndex(1), TypeIndex(0), 1.0, 6));
         assert_eq!(histories.erase(&user).map(|history| history.acts.len()), Some(2));
         assert_eq!((histories.users(), histories.events()), (0, 0));
+        assert_eq!(histories.held.load(Ordering::Relaxed), 0);
         assert!(!histories.contains(&user));
     }
 }

@@ -23,11 +23,32 @@ pub struct ItemData {
 }
 
 impl ItemData {
+    /// About how many bytes it holds beside its own size.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let categories: usize = self.categories.iter().map(|name| name.len() + size_of::<String>()).sum();
+        categories + self.attributes.as_ref().map_or(0, json_bytes)
+    }
+
     /// Whether the item may be recommended at `now_ms`: not hidden, and inside its window.
     #[must_use]
     pub fn available(&self, now_ms: i64) -> bool {
         !self.hidden
             && self.available_from_ms.is_none_or(|from| from <= now_ms)
             && self.available_until_ms.is_none_or(|until| now_ms < until)
+    }
+}
+
+/// About how many bytes a JSON value holds beside its own size.
+fn json_bytes(value: &serde_json::Value) -> usize {
+    use serde_json::Value;
+    let whole = |value: &Value| size_of::<Value>() + json_bytes(value);
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(whole).sum(),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| size_of::<String>() + name.len() + whole(value)).sum()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
     }
 }

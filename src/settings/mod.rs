@@ -312,4 +312,8 @@ pub struct Telemetry {
     /// A filter such as `info` or `ouzel=debug,info`.
     pub log: String,
     pub log_format: LogFormat,
+    /// The collector that traces are sent to by OTLP over HTTP; empty for none.
+    pub otlp_endpoint: String,
+    /// The share of requests without a trace of their own that are traced, 0 to 1.
+    pub trace_share: f64,
 }

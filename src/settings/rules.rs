@@ -112,13 +112,15 @@ const RULES: [(&str, Rule); 64] = [
 ];
 
 /// The rest: timers and logs.
-const MORE: [(&str, Rule); 6] = [
+const MORE: [(&str, Rule); 8] = [
     ("overseer.heartbeat", Rule::Span(10, 3600 * SECOND)),
     ("overseer.hung_after", Rule::Span(20, DAY)),
     ("overseer.backoff_min", Rule::Span(1, DAY)),
     ("overseer.backoff_max", Rule::Span(1, DAY)),
     ("telemetry.log", Rule::Form(log_filter)),
     ("telemetry.log_format", Rule::OneOf(&["text", "json"])),
+    ("telemetry.otlp_endpoint", Rule::Form(forms::url)),
+    ("telemetry.trace_share", Rule::Float(0.0, 1.0)),
 ];
 
 /// Why a value of the right type is wrong all the same, if it is.

@@ -1,9 +1,12 @@
 //! Killed processes and brokers that go away, over Kafka: a real one where `OUZEL_TEST_KAFKA` names it, else the embedded.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod alerts;
 #[path = "../service/harness.rs"]
 mod harness;
 mod kafka;
 mod kills;
+mod metrics;
 mod replicas;
+mod traces;
 mod wire;

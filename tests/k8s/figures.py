@@ -22,21 +22,25 @@ WORDS = {"and", "or", "unless", "by", "without", "on", "ignoring", "group_left",
 
 
 def told():
-    """The names and labels at /metrics, read from its sources: a name stands before its kind or in a constant."""
-    names, labels = {"up"}, set(TARGET_LABELS)
-    for file in (ROOT / "src/http").rglob("*.rs"):
-        if not re.search("gauges|metrics", str(file.relative_to(ROOT))):
-            continue
+    """The figures by name with their kinds, and the labels, at /metrics, read from its sources."""
+    kinds, labels = {"up": "gauge"}, set(TARGET_LABELS)
+    for file in (ROOT / "src/http/metrics").glob("*.rs"):
         source = file.read_text().split("#[cfg(test)]")[0]
-        found = re.findall(r'"([a-z][a-z0-9_]+)",\s*"(gauge|counter|histogram)"', source)
-        kind = "histogram" if "# TYPE {NAME} histogram" in source else "gauge"
-        found += [(name, kind) for name in re.findall(r'const \w+: &str = "([a-z]+_[a-z0-9_]+)"', source)]
-        for name, kind in found:
-            names |= {name + part for part in (("_bucket", "_sum", "_count") if kind == "histogram" else ("",))}
-        labels |= set(re.findall(r'([a-z_]+)=\\"', source)) | set(re.findall(r'[\[ ]\("([a-z_]+)", ', source))
-    if len(names) < 10:
-        sys.exit(f"src/http no longer tells its figures the way this reads them: {sorted(names)}")
-    return names, labels
+        kinds |= dict(re.findall(r'"([a-z][a-z0-9_]+)",\s*"(gauge|counter|histogram)"', source))
+        for begins, kind in ((r"\btimes\(", "histogram"), (r"\blag\(", "gauge"), (r"const NAME: &str = ", "histogram")):
+            kinds |= dict.fromkeys(re.findall(begins + r'"([a-z0-9_]+)"', source), kind)
+        for found in re.findall(r'[\[ ]\("([a-z_]+)", |, "([a-z_]+)", out\)|\["([a-z_]+)", "([a-z_]+)"\], out', source):
+            labels |= {label for label in found if label}
+    if len(kinds) < 10:
+        sys.exit(f"src/http no longer tells its figures the way this reads them: {sorted(kinds)}")
+    return kinds, labels
+
+
+def names_told():
+    """The names of series, and the labels."""
+    kinds, labels = told()
+    parts = {"histogram": ("_bucket", "_sum", "_count")}
+    return {name + part for name, kind in kinds.items() for part in parts.get(kind, ("",))}, labels
 
 
 def routes():
@@ -56,7 +60,7 @@ def asked(query):
 
 
 def query_faults(where, query):
-    for kind, missing in zip(("figure", "label", "route"), (a - t for a, t in zip(asked(query), (*told(), routes())))):
+    for kind, missing in zip(("figure", "label", "route"), (a - t for a, t in zip(asked(query), (*names_told(), routes())))):
         yield from (f"{where}: the service tells no {kind} {name}" for name in sorted(missing))
 
 
@@ -98,6 +102,11 @@ def alert_faults(rules, tests):
     yield from (f"{alert}: is tested and not there" for alert in sorted((fired | quiet) - alerts))
 
 
+def figure_faults():
+    runbook = (ROOT / "docs/operate.md").read_text()
+    yield from (f"docs/operate.md does not name {name}" for name in sorted(told()[0]) if f"`{name}`" not in runbook and name != "up")
+
+
 def main(out):
     out = Path(out)
     board = json.loads((FOLDER / "board.json").read_text())
@@ -113,7 +122,7 @@ def main(out):
     queries += [(rule["alert"], rule["expr"]) for group in rules["groups"] for rule in group["rules"]]
 
     faults = [fault for where, query in queries for fault in query_faults(where, query)]
-    faults += [*board_faults(board), *alert_faults(rules, [yaml.safe_load(test.read_text()) for test in tests])]
+    faults += [*figure_faults(), *board_faults(board), *alert_faults(rules, [yaml.safe_load(test.read_text()) for test in tests])]
     for fault in faults:
         print(fault, file=sys.stderr)
     print(f"{len(queries)} queries of rules and board, {len(faults)} faults")

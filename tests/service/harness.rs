@@ -1,6 +1,7 @@
 //! The service as a process of its own, with real HTTP on a free port.
 #![allow(dead_code, reason = "each test target uses its own part of it")]
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -75,6 +76,30 @@ impl Ouzel {
     /// Waits until it answers from memory.
     pub async fn ready(&self) {
         self.until("readiness", "/health/ready", |body| (body["ready"] == true).then_some(())).await;
+    }
+
+    /// What `/metrics` tells, by name with labels.
+    pub async fn figures(&self) -> BTreeMap<String, f64> {
+        let text = self.http.get(format!("{}/metrics", self.url)).send().await.unwrap().text().await.unwrap();
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines
+            .map(|line| line.rsplit_once(' ').unwrap())
+            .map(|(name, value)| (name.to_owned(), value.parse().unwrap()))
+            .collect()
+    }
+
+    /// Asks again until a figure is as `wanted` has it.
+    pub async fn until_figure(&self, name: &str, wanted: impl Fn(f64) -> bool) -> f64 {
+        let begun = Instant::now();
+        let mut figures = BTreeMap::new();
+        while begun.elapsed() < PATIENCE {
+            figures = self.figures().await;
+            if let Some(&figure) = figures.get(name).filter(|figure| wanted(**figure)) {
+                return figure;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("{name} did not come within {PATIENCE:?}; last seen: {figures:#?}");
     }
 
     /// Starts a run and waits for its end.

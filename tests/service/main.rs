@@ -5,4 +5,5 @@ mod actors;
 mod answers;
 mod damage;
 mod harness;
+mod metrics;
 mod swaps;

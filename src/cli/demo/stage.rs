@@ -11,6 +11,7 @@ use super::live::{Streams, Tally};
 use super::shop::Shop;
 use super::{DemoArgs, told};
 use crate::actors::messages::{EventBatch, ItemChange};
+use crate::actors::meters::Source;
 use crate::actors::serving::Activated;
 use crate::app::{self, Running};
 use crate::cli::Context;
@@ -119,7 +120,7 @@ async fn open(args: &DemoArgs, shop: &mut Shop, running: &Running, context: &mut
         let mut accepted = 0;
         for events in past.chunks(BATCH) {
             let batch = EventBatch { events: events.to_vec(), ..EventBatch::default() };
-            accepted += running.ingest.submit_patiently(batch).await?.accepted;
+            accepted += running.ingest.submit_patiently(batch, Source::Import).await?.accepted;
         }
         tell(context, &format!("{accepted} past purchases are in, live events and requests begin"))?;
     } else {

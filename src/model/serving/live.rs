@@ -49,6 +49,21 @@ impl LiveModel {
         self.manifest.version
     }
 
+    /// About how many bytes it takes: its tensors as they were written, and the tables that bind them to ids.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let tensors: u64 = self
+            .manifest
+            .files
+            .iter()
+            .filter(|(name, _)| name.ends_with(".safetensors"))
+            .map(|(_, file)| file.bytes)
+            .sum();
+        let tables = (self.catalogue_of.len() + self.model_of.len() + self.id_order.len()) * size_of::<u32>();
+        let users = self.user_rows.capacity() * size_of::<(UserId, u32)>();
+        tensors + (tables + users) as u64
+    }
+
     /// The model's index of a catalogue item; none for an item that the model does not know or that came after it.
     #[must_use]
     pub fn model_item(&self, item: ItemIndex) -> Option<u32> {

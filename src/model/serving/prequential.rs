@@ -105,6 +105,12 @@ impl Prequential {
         })
     }
 
+    /// The versions of which there are figures, looked up last first.
+    #[must_use]
+    pub fn versions(&self) -> Vec<Version> {
+        self.windows.lock().iter().map(|window| window.version).collect()
+    }
+
     /// The figures of a version as they stand beside those of a run's candidates.
     #[must_use]
     pub fn beside(&self, live: &LiveModel) -> Option<CandidateFigures> {

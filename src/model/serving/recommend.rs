@@ -97,6 +97,12 @@ impl Recommending {
         self.reuse.reused()
     }
 
+    /// About how many bytes the kept lists take.
+    #[must_use]
+    pub fn kept_bytes(&self) -> u64 {
+        self.reuse.bytes()
+    }
+
     fn page(&self, model: Option<&LiveModel>, query: &Query, now_ms: i64) -> Page {
         with_workspace(|work| {
             let asked = self.gather(model, query, now_ms, work);

@@ -69,6 +69,11 @@ impl Reuse {
         }
     }
 
+    /// About how many bytes the kept lists take.
+    pub(super) fn bytes(&self) -> u64 {
+        self.kept.as_ref().map_or(0, Cache::weight)
+    }
+
     /// How many answers were a kept list.
     pub(super) fn reused(&self) -> u64 {
         self.reused.load(Ordering::Relaxed)
