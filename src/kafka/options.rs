@@ -103,6 +103,8 @@ impl Options {
         let defaults = [
             ("queued.max.messages.kbytes", "16384"),
             ("fetch.wait.max.ms", "100"),
+            // How long the client rests when it has read that far ahead; it would be a second.
+            ("fetch.queue.backoff.ms", "20"),
             ("topic.metadata.refresh.interval.ms", "60000"),
             ("partition.assignment.strategy", "cooperative-sticky"),
         ];

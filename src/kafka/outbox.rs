@@ -1,7 +1,7 @@
 //! What a poll thread has read and not yet handed on, and when it has to pause.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::{Offset, TopicPartitionList};
@@ -20,6 +20,13 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// The poll while records wait for room in the channel.
 const POLL_WAITING: Duration = Duration::from_millis(10);
+
+/// How long a whole batch waits for room before the stream is paused. Pausing throws away what the client has read ahead,
+/// and fetching begins anew: a reader that is merely slower than the broker must not be paused again and again.
+const ROOM: Duration = Duration::from_millis(500);
+
+/// How often room is looked for meanwhile.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// Longest wait for a seek's own answer.
 const SEEK: Duration = Duration::from_secs(1);
@@ -142,10 +149,10 @@ impl Outbox {
         }
     }
 
-    /// Pauses the consumer when a whole batch waits for room and resumes it when half of the channel is free again.
-    /// Answers whether that changed.
+    /// Pauses the consumer when a whole batch has waited for room for long, and resumes it when half of the channel is free
+    /// again. Answers whether that changed.
     pub(crate) fn govern<C: ConsumerContext>(&mut self, consumer: &BaseConsumer<C>, topic: &str) -> bool {
-        if !self.paused && self.full() && self.sender.capacity() == 0 {
+        if !self.paused && self.full() && !self.room() {
             self.paused = true;
             self.pause(consumer);
             return true;
@@ -157,6 +164,18 @@ impl Outbox {
             return true;
         }
         false
+    }
+
+    /// Whether the channel has room, or soon has.
+    fn room(&self) -> bool {
+        let until = Instant::now() + ROOM;
+        while self.sender.capacity() == 0 {
+            if self.sender.is_closed() || Instant::now() >= until {
+                return false;
+            }
+            std::thread::sleep(LOOK);
+        }
+        true
     }
 
     /// Whether the reader dropped its end.
