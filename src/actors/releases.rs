@@ -129,6 +129,7 @@ impl Releases {
 
     async fn make_live(&mut self, model: Arc<LiveModel>) -> Result<Arc<Manifest>, RegistryError> {
         let manifest = model.manifest.clone();
+        fail::fail_point!("registry.before_alias");
         self.store.activate(manifest.version).await.map_err(store_error)?;
         fail::fail_point!("registry.after_alias");
         self.swap(model).await?;

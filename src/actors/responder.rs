@@ -115,6 +115,7 @@ impl ResponderParts {
             tokio::task::yield_now().await;
         }
         join_all(deliveries).await;
+        fail::fail_point!("responder.before_offsets");
         self.stream.done_all(&in_hand.batch);
     }
 

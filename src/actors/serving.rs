@@ -93,6 +93,7 @@ impl Handler<Activate> for Serving {
             let old = self.parts.live.swap(Some(model));
             self.retired.extend(old);
         }
+        fail::fail_point!("serving.activated");
         // Nobody need be watching.
         self.parts.activated.send(activated.clone()).ok();
         activated

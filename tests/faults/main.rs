@@ -4,6 +4,5 @@
 #[path = "../service/harness.rs"]
 mod harness;
 mod kafka;
-mod kills;
 mod replicas;
 mod wire;

@@ -3,6 +3,5 @@
 
 mod actors;
 mod answers;
-mod damage;
 mod harness;
 mod swaps;

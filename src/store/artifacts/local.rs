@@ -38,7 +38,10 @@ impl Folder {
         create_folders(folder)?;
         let number = NEXT_TEMPORARY.fetch_add(1, Ordering::Relaxed);
         let temporary = folder.join(format!("{}.tmp-{}-{number}", name.to_string_lossy(), std::process::id()));
-        let written = write_durably(&temporary, bytes).and_then(|()| fs::rename(&temporary, &target));
+        let written = write_durably(&temporary, bytes).and_then(|()| {
+            fail::fail_point!("artifacts.before_rename");
+            fs::rename(&temporary, &target)
+        });
         if let Err(error) = written {
             // What is left of it is only litter; the first error is the one to be told.
             fs::remove_file(&temporary).ok();

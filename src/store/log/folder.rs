@@ -117,6 +117,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LogError> {
     let beside = path.with_extension("tmp");
     let mut file = File::create(&beside).map_err(LogError::io(&beside))?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(LogError::io(&beside))?;
+    fail::fail_point!("folder.before_rename");
     std::fs::rename(&beside, path).map_err(LogError::io(path))?;
     path.parent().map_or(Ok(()), sync_folder)
 }

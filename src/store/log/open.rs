@@ -90,6 +90,7 @@ pub(super) fn open(folder: &Folder, options: LogOptions) -> Result<(EventLog, Re
 
     // From here on everything acknowledged is known to be there.
     let deleted = delete_unlisted(folder, &list)?;
+    fail::fail_point!("log.opening");
     let mut write = tables.durable();
     for row in &covered {
         write.remove(&tables.tail, codec::key(row.first));

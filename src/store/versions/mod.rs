@@ -94,12 +94,15 @@ impl VersionStore {
             if !self.artifacts.put_new(&path(version, name), bytes).await? {
                 return Err(VersionError::Taken(version));
             }
+            fail::fail_point!("versions.after_file");
         }
+        fail::fail_point!("versions.before_manifest");
         let bytes = files::manifest_bytes(&manifest).map_err(|source| VersionError::Model { version, source })?;
         self.artifacts.put(&path(version, MANIFEST_SUM), Bytes::from(files::sum(&bytes))).await?;
         if !self.artifacts.put_new(&path(version, MANIFEST), bytes).await? {
             return Err(VersionError::Taken(version));
         }
+        fail::fail_point!("versions.after_manifest");
         Ok(manifest)
     }
 
