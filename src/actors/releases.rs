@@ -162,7 +162,8 @@ impl Releases {
     }
 }
 
-/// Loads the version that the alias names. A damaged one is set aside and the one before takes its place.
+/// Loads the version that the alias names. A damaged one is set aside and the one before takes its place; where the aliases
+/// themselves are damaged, the newest does.
 ///
 /// # Errors
 /// [`RegistryError`].
@@ -170,7 +171,14 @@ pub async fn load_live(
     store: &VersionStore,
     catalogue: &Arc<Catalogue>,
 ) -> Result<Option<Arc<LiveModel>>, RegistryError> {
-    let aliases = store.aliases().await.map_err(store_error)?;
+    let aliases = match store.aliases().await {
+        Err(VersionError::Store(damage @ StoreError::AliasesDamaged(_))) => {
+            let aliases = store.renew_aliases().await.map_err(store_error)?;
+            tracing::error!(error = %damage, live = ?aliases.live, "it was set aside, the newest version is live");
+            aliases
+        }
+        other => other.map_err(store_error)?,
+    };
     for version in [aliases.live, aliases.previous].into_iter().flatten() {
         match load(store, catalogue, version).await {
             Ok(model) => {

@@ -10,7 +10,7 @@ use crate::expected::{all_answered, all_applied, log_is_whole, none_answered_aga
 use crate::harness::Ouzel;
 use crate::kafka::Kafka;
 use crate::load::Load;
-use crate::rounds;
+use crate::{rounds, tell};
 
 /// Each place at which the process is killed, with how often it is passed before. fjall writes and syncs in one call, so that
 /// there is none between the two; what a kill there can leave is what `log.after_commit` leaves, or a torn record.
@@ -136,11 +136,6 @@ impl Killed {
         assert!(ouzel.stop().success());
         tell(&format!("{} kills: {sent:?}, {replies} replies", self.kills));
     }
-}
-
-#[expect(clippy::print_stdout, reason = "the figures of docs/guarantees.md, shown with --nocapture")]
-fn tell(line: &str) {
-    println!("{line}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

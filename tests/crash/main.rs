@@ -7,11 +7,19 @@ mod harness;
 #[path = "../faults/kafka.rs"]
 mod kafka;
 
+mod damage;
 mod expected;
 mod kills;
 mod load;
+mod shop;
 
 /// A number from the environment: how long the long form is.
 fn rounds(variable: &str, short: u32) -> u32 {
     std::env::var(variable).map_or(short, |rounds| rounds.parse().unwrap())
+}
+
+/// Figures for docs/guarantees.md and seeds to try again, shown with `--nocapture` and where a test fails.
+#[expect(clippy::print_stdout, reason = "that is where the test runner shows it")]
+fn tell(line: &str) {
+    println!("{line}");
 }
