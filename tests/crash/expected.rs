@@ -1,6 +1,6 @@
 //! What must be there after any kill, computed from what was sent.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use chrono::DateTime;
@@ -41,35 +41,56 @@ async fn history(ouzel: &Ouzel, user: &str) -> Vec<u64> {
     body["events"].as_array().unwrap().iter().map(number).collect()
 }
 
-/// Every request has a reply; says how many replies there are.
-pub async fn all_answered(kafka: &Kafka, sent: Sent) -> u64 {
-    replies(kafka, sent, 0).await
+/// What became of requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answered {
+    /// Replies, those to a request that had one already counted in.
+    pub replies: u64,
+    /// Requests that were set aside, because they crashed the responder again and again.
+    pub dead_letters: u64,
+}
+
+/// Every request has a reply, or is a dead letter.
+pub async fn all_answered(kafka: &Kafka, sent: Sent) -> Answered {
+    answers(kafka, sent, 0).await
 }
 
 /// What was answered and committed is not answered again by the next process.
-pub async fn none_answered_again(kafka: &Kafka, sent: Sent, before: u64) {
+pub async fn none_answered_again(kafka: &Kafka, sent: Sent, before: Answered) {
     let producer = kafka.producer();
     for n in 0..AFTER {
         producer.send(request(kafka, &format!("after-{n}"))).await.unwrap();
     }
-    assert_eq!(replies(kafka, sent, AFTER).await, before + AFTER, "replies to requests, each once after a clean stop");
+    let now = answers(kafka, sent, AFTER).await;
+    assert_eq!(now.replies, before.replies + AFTER, "each request is answered once after a clean stop");
 }
 
-/// Counts the replies up to the one that makes them complete.
-async fn replies(kafka: &Kafka, sent: Sent, after: u64) -> u64 {
-    let mut topic = kafka.follow(&kafka.settings.kafka.replies_topic);
+/// Reads the answers up to the one that makes them complete.
+async fn answers(kafka: &Kafka, sent: Sent, after: u64) -> Answered {
+    let names = &kafka.settings.kafka;
+    let mut topic = kafka.follow(&names.replies_topic);
+    let mut set_aside = kafka.follow(&format!("{}{}", names.requests_topic, names.dead_letter_suffix));
     let ids = (0..sent.requests).map(|n| n.to_string()).chain((0..after).map(|n| format!("after-{n}")));
-    let mut missing: BTreeMap<String, ()> = ids.map(|id| (id, ())).collect();
-    let known = missing.clone();
-    let mut count = 0;
+    let known: BTreeSet<String> = ids.collect();
+    let mut missing = known.clone();
+    let mut answered = Answered { replies: 0, dead_letters: 0 };
     while !missing.is_empty() {
-        let reply = topic.next("a reply to every request").await;
-        let id = String::from_utf8(reply.header("correlation-id").unwrap().to_vec()).unwrap();
-        assert!(known.contains_key(&id), "a reply to nothing: {id}");
+        let record = tokio::select! {
+            reply = topic.next("an answer to every request") => {
+                answered.replies += 1;
+                reply
+            }
+            letter = set_aside.next("an answer to every request") => {
+                assert_eq!(letter.header("dlq.reason"), Some(b"crashed_the_responder".as_slice()));
+                answered.dead_letters += 1;
+                letter
+            }
+        };
+        let id = String::from_utf8(record.header("correlation-id").unwrap().to_vec()).unwrap();
+        assert!(known.contains(&id), "an answer to nothing: {id}");
         missing.remove(&id);
-        count += 1;
     }
-    count
+    answered
 }
 
 /// What a kill left in the folder: the alias names a version that loads, and so do all that were written to their end.

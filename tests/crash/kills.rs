@@ -2,14 +2,12 @@
 //! request answered, and always a good version.
 
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::expected::{all_answered, all_applied, log_is_whole, none_answered_again, versions_are_whole};
-use crate::harness::Ouzel;
-use crate::kafka::Kafka;
-use crate::load::Load;
+use serde_json::Value;
+
+use crate::expected::versions_are_whole;
+use crate::trial::Trial;
 use crate::{rounds, tell};
 
 /// Each place at which the process is killed, with how often it is passed before. fjall writes and syncs in one call, so that
@@ -53,110 +51,45 @@ const POINTS: &[(&str, u32)] = &[
     ("requests.after_commit", 0),
 ];
 
-/// Seals and trains every second or two.
-const BUSY: [(&str, &str); 3] = [
-    ("OUZEL__STORAGE__SEAL_EVENTS", "500"),
-    ("OUZEL__SCHEDULE__EVERY_EVENTS", "800"),
-    ("OUZEL__TRAINING__BUDGET", "1s"),
-];
-
-/// A service under load that is killed again and again.
-struct Killed {
-    kafka: Arc<Kafka>,
-    folder: tempfile::TempDir,
-    load: Load,
-    kills: u32,
-}
-
-impl Killed {
-    fn new() -> Self {
-        let kafka = Arc::new(Kafka::new());
-        let load = Load::start(&kafka);
-        Self { kafka, folder: tempfile::tempdir().unwrap(), load, kills: 0 }
+/// Runs it until it is killed at a fail point.
+async fn kill_at(trial: &Trial, point: &str, passes: u32) {
+    let skipped = if passes > 0 { format!("{passes}*off->") } else { String::new() };
+    let fault = format!("{point}={skipped}panic(kill)");
+    if let Some(ouzel) = trial.start(&[("FAILPOINTS", &fault)]) {
+        let status = ouzel.died().await;
+        assert_eq!(status.signal(), Some(9), "at {fault} it ended with {status}");
     }
-
-    fn data(&self) -> std::path::PathBuf {
-        self.folder.path().join("data")
-    }
-
-    fn start(&self, data: &Path, more: &[(&str, &str)]) -> Option<Ouzel> {
-        let settings: Vec<_> = BUSY.iter().chain(more).copied().collect();
-        let started = Ouzel::spawn(self.kafka.command(data, &settings));
-        match started {
-            Ok(ouzel) => {
-                self.load.at(&ouzel);
-                Some(ouzel)
-            }
-            // Killed before it listened.
-            Err(status) => {
-                assert_eq!(status.signal(), Some(9), "it refuses to start");
-                None
-            }
-        }
-    }
-
-    /// Runs it until it is killed at a fail point.
-    async fn at_point(&mut self, point: &str, passes: u32) {
-        let skipped = if passes > 0 { format!("{passes}*off->") } else { String::new() };
-        let fault = format!("{point}={skipped}panic(kill)");
-        if let Some(ouzel) = self.start(&self.data(), &[("FAILPOINTS", &fault)]) {
-            let status = ouzel.died().await;
-            assert_eq!(status.signal(), Some(9), "at {fault}");
-        }
-        versions_are_whole(&self.data()).await;
-        self.kills += 1;
-    }
-
-    /// Runs it for so long.
-    async fn after(&mut self, time: Duration) {
-        let ouzel = self.start(&self.data(), &[]).expect("it starts");
-        tokio::time::sleep(time).await;
-        ouzel.kill();
-        versions_are_whole(&self.data()).await;
-        self.kills += 1;
-    }
-
-    /// Runs it undisturbed and holds what is there against what was sent.
-    async fn check(self) {
-        let data = self.data();
-        let ouzel = self.start(&data, &[]).expect("it starts");
-        ouzel.ready().await;
-        let sent = self.load.stop().await;
-        all_applied(&ouzel, sent).await;
-        let replies = all_answered(&self.kafka, sent).await;
-        ouzel.until("a live version", "/state", |state| state["live"]["version"].as_u64()).await;
-        assert!(ouzel.stop().success());
-        versions_are_whole(&data).await;
-        log_is_whole(&data, sent);
-
-        let ouzel = self.kafka.ouzel(&data);
-        ouzel.ready().await;
-        none_answered_again(&self.kafka, sent, replies).await;
-        all_applied(&ouzel, sent).await;
-        assert!(ouzel.stop().success());
-        tell(&format!("{} kills: {sent:?}, {replies} replies", self.kills));
-    }
+    versions_are_whole(&trial.data()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_at_any_fail_point_loses_nothing_and_repeats_nothing() {
-    let mut killed = Killed::new();
-    for _ in 0..rounds("OUZEL_TEST_POINTS", 1) {
+    let (trial, rounds) = (Trial::begin(), rounds("OUZEL_TEST_POINTS", 1));
+    for _ in 0..rounds {
         for &(point, passes) in POINTS {
-            killed.at_point(point, passes).await;
+            kill_at(&trial, point, passes).await;
         }
     }
-    killed.check().await;
+    trial.end(&format!("{rounds} kills at each of {} places", POINTS.len())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_at_random_lose_nothing_and_repeat_nothing() {
-    let mut killed = Killed::new();
+    let (trial, kills) = (Trial::begin(), rounds("OUZEL_TEST_KILLS", 5));
     let mut random = u64::from(std::process::id());
     tell(&format!("the kills' seed is {random}"));
-    for _ in 0..rounds("OUZEL_TEST_KILLS", 5) {
+    for kill in 0..kills {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        killed.after(Duration::from_millis(50 + (random >> 33) % 1500)).await;
+        let ouzel = trial.start(&[]).expect("it starts");
+        if kill % 4 == 3 {
+            // A killed process keeps its part of the requests until its session is over: most kills come before that.
+            let held = |state: &Value| state["kafka"]["requests"]["partitions"].as_array()?.first().map(|_| ());
+            ouzel.until("its part of the requests", "/state", held).await;
+        }
+        // Not a wait for anything: a moment drawn by lot.
+        tokio::time::sleep(Duration::from_millis(50 + (random >> 33) % 1500)).await;
+        ouzel.kill();
+        versions_are_whole(&trial.data()).await;
     }
-    killed.check().await;
+    trial.end(&format!("{kills} kills at random")).await;
 }

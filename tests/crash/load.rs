@@ -48,6 +48,8 @@ pub struct Load {
 impl Load {
     /// Begins to send: events and requests over Kafka, events over HTTP once [`Self::at`] says where.
     pub fn start(kafka: &Arc<Kafka>) -> Self {
+        // The senders' HTTP client is made before the first service is started.
+        ouzel::cli::choose_tls();
         let stop = Arc::new(AtomicBool::new(false));
         let (url, known) = watch::channel(String::new());
         let streaming = tokio::spawn(stream(kafka.clone(), stop.clone()));

@@ -11,7 +11,9 @@ mod damage;
 mod expected;
 mod kills;
 mod load;
+mod panics;
 mod shop;
+mod trial;
 
 /// A number from the environment: how long the long form is.
 fn rounds(variable: &str, short: u32) -> u32 {

@@ -127,8 +127,9 @@ fn judge_numbers(journals: &mut [Journal]) {
 /// Whether a batch's number lies between those of its neighbours. Of two in the wrong order the one is wrong that does not
 /// fit what comes behind them either.
 fn in_line(before: Option<u64>, number: u64, behind: &[u64]) -> bool {
-    let lowest = before.map_or(0, |before| before + 1);
-    let leaps = before.is_some() && number.saturating_sub(lowest) >= LEAP;
+    let lowest = before.map_or(0, |before| before.saturating_add(1));
+    // The first one there is may come late in the folder's life.
+    let leaps = number.saturating_sub(lowest) >= before.map_or(LEAP << 16, |_| LEAP);
     let passes = match behind {
         [next, after, ..] => number >= *next && *next >= lowest && number >= *after,
         [next] => number >= *next && *next >= lowest,
@@ -281,6 +282,7 @@ mod tests {
         assert_eq!(judged(&[&[3, 5, 600], &[9]]), [vec![3, 5], vec![9]], "the last of a journal");
         assert_eq!(judged(&[&[3, 5, 6], &[1, 10]]), [vec![3, 5, 6], vec![10]], "the first of the next");
         assert_eq!(judged(&[&[3, 5, 6], &[9 | 1 << 60]]), [vec![3, 5, 6], vec![]], "the last of all");
+        assert_eq!(judged(&[&[u64::MAX]]), [Vec::<u64>::new()], "the only one");
     }
 
     #[test]
