@@ -62,6 +62,9 @@ impl Damage {
     }
 }
 
+/// Damages that were found to be met badly once, tried each time: a state over which fjall ends the process.
+const MET_BADLY: [(&str, How); 1] = [("tables/keyspaces/2/v0", How::Flip(71))];
+
 /// Damages of one file: cut at its beginning, its end and in between, bits changed anywhere.
 fn damages(shop: &Shop, file: &Path, random: &mut u64) -> Vec<Damage> {
     let bytes = read(shop.data().join(file)).unwrap();
@@ -138,27 +141,30 @@ fn within(part: &[Value], whole: &[Value]) -> bool {
     part.iter().all(|event| rest.any(|other| other == event))
 }
 
+/// Tries damages of the files that `of` chooses.
 async fn try_files(of: impl Fn(&Path) -> bool) {
     let shop = Arc::new(Shop::make().await);
-    let (mut wrong, mut tried) = (Vec::new(), 0);
     let mut random = u64::from(std::process::id());
     crate::tell(&format!("the damages' seed is {random}"));
+    let known = MET_BADLY.map(|(file, how)| Damage { file: file.into(), how });
+    let mut all: Vec<Damage> = known.into_iter().filter(|damage| of(&damage.file)).collect();
     for _ in 0..rounds("OUZEL_TEST_DAMAGES", 1) {
-        for file in shop.files().into_iter().filter(|file| of(file)) {
-            for damage in damages(&shop, &file, &mut random) {
-                let (shop, name) = (shop.clone(), damage.to_string());
-                // A task of its own, so that one failure does not keep the others from being seen.
-                let end = tokio::spawn(async move {
-                    let copy = shop.copy();
-                    damage.do_to(&copy.data());
-                    start(&shop, &copy, &damage).await
-                });
-                tried += 1;
-                match end.await {
-                    Ok(end) => crate::tell(&format!("{name}: {end}")),
-                    Err(_) => wrong.push(name),
-                }
-            }
+        for file in shop.files().iter().filter(|file| of(file)) {
+            all.extend(damages(&shop, file, &mut random));
+        }
+    }
+    let (tried, mut wrong) = (all.len(), Vec::new());
+    for damage in all {
+        let (shop, name) = (shop.clone(), damage.to_string());
+        // A task of its own, so that one failure does not keep the others from being seen.
+        let end = tokio::spawn(async move {
+            let copy = shop.copy();
+            damage.do_to(&copy.data());
+            start(&shop, &copy, &damage).await
+        });
+        match end.await {
+            Ok(end) => crate::tell(&format!("{name}: {end}")),
+            Err(_) => wrong.push(name),
         }
     }
     assert!(wrong.is_empty(), "{} of {tried} ended otherwise: {wrong:#?}", wrong.len());
@@ -173,7 +179,7 @@ async fn damaged_files_of_the_log_are_named_and_no_event_is_made_up_or_dropped_i
 async fn damaged_tables_are_named() {
     // All tables have the same files: the short form takes fjall's own, without its old states, and one of ours.
     let all = rounds("OUZEL_TEST_DAMAGES", 1) > 1;
-    let some = ["tables/keyspaces/0/current", "tables/keyspaces/0/tables", "tables/keyspaces/1"];
+    let some = ["tables/keyspaces/0/current", "tables/keyspaces/0/tables", "tables/keyspaces/2"];
     try_files(|file| file.starts_with("tables/keyspaces") && (all || some.iter().any(|part| file.starts_with(part))))
         .await;
 }
