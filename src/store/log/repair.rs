@@ -204,7 +204,8 @@ impl Repair {
         self.set_aside(&path)?;
         std::fs::rename(&beside, &path).map_err(LogError::io(&path))?;
         sync_folder(self.folder.root())?;
-        self.note("the tables were made anew of the rows that could be read; item data, erasures, runs and known event ids may be lost with the tail".to_owned());
+        let lost = "item data, erasures, runs and known event ids may be lost with the tail";
+        self.note(format!("the tables were made anew of the rows that could be read; {lost}"));
         Tables::open(&path)
     }
 
