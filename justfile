@@ -24,6 +24,12 @@ test-servers *args:
     rm "$variables"
     cargo test {{ args }}
 
+# `kills` at random, each fail point `points` times, damages of every file drawn `damages` times, `panics` of each actor, on a
+# real Kafka: 20 to 30 minutes on 2 cores once the servers are there. docs/guarantees.md has the latest figures.
+# The long forms of the crash tests.
+long kills="100" points="4" damages="2" panics="1000":
+    OUZEL_TEST_KILLS={{ kills }} OUZEL_TEST_POINTS={{ points }} OUZEL_TEST_DAMAGES={{ damages }} OUZEL_TEST_PANICS={{ panics }} just test-servers --test crash -- --nocapture --test-threads 2
+
 # Clippy over everything, warnings denied.
 lint:
     cargo clippy --all-targets -- -D warnings

@@ -131,6 +131,7 @@ impl Releases {
 
     async fn make_live(&mut self, model: Arc<LiveModel>) -> Result<Arc<Manifest>, RegistryError> {
         let manifest = model.manifest.clone();
+        fail::fail_point!("registry.before_alias");
         self.store.activate(manifest.version).await.map_err(store_error)?;
         fail::fail_point!("registry.after_alias");
         self.swap(model).await?;
@@ -163,7 +164,8 @@ impl Releases {
     }
 }
 
-/// Loads the version that the alias names. A damaged one is set aside and the one before takes its place.
+/// Loads the version that the alias names. A damaged one is set aside and the one before takes its place; where the aliases
+/// themselves are damaged, the newest does.
 ///
 /// # Errors
 /// [`RegistryError`].
@@ -172,7 +174,14 @@ pub async fn load_live(
     catalogue: &Arc<Catalogue>,
     meters: &Meters,
 ) -> Result<Option<Arc<LiveModel>>, RegistryError> {
-    let aliases = store.aliases().await.map_err(store_error)?;
+    let aliases = match store.aliases().await {
+        Err(VersionError::Store(damage @ StoreError::AliasesDamaged(_))) => {
+            let aliases = store.renew_aliases().await.map_err(store_error)?;
+            tracing::error!(error = %damage, live = ?aliases.live, "it was set aside, the newest version is live");
+            aliases
+        }
+        other => other.map_err(store_error)?,
+    };
     for version in [aliases.live, aliases.previous].into_iter().flatten() {
         match load(store, catalogue, meters, version).await {
             Ok(model) => {

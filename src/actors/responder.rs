@@ -1,9 +1,10 @@
 //! Answers the request stream.
 //!
 //! Owns: the batch of requests in hand. In: batches from Kafka. Out: replies, then the offsets they stand for.
-//! On crash: rebuilt, begins at the request it crashed over; one that crashes it three times is a dead letter.
+//! On crash: rebuilt, answers the batch in hand from its beginning; a request that crashes it three times is a dead letter.
 //! On overload: one batch in hand, the channel bounds the rest and Kafka waits.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -58,13 +59,30 @@ pub struct ResponderParts {
     pub traces: Option<Arc<Traces>>,
 }
 
-/// A batch being answered.
+/// A batch being answered. A life that follows a crash begins anew with it: no reply is sent before all are made.
 #[derive(Clone)]
 pub struct InHand {
     batch: Arc<RecordBatch>,
-    /// The request being answered; a life that follows a crash begins with it.
+    /// The request being answered.
     at: usize,
-    crashes: u32,
+    /// How often each request crashed the responder, by its place.
+    crashes: BTreeMap<usize, u32>,
+}
+
+impl InHand {
+    fn new(batch: RecordBatch) -> Self {
+        Self { batch: Arc::new(batch), at: 0, crashes: BTreeMap::new() }
+    }
+
+    /// As the next life finds it.
+    fn after_crash(mut self) -> Self {
+        *self.crashes.entry(self.at).or_default() += 1;
+        self
+    }
+
+    fn is_poison(&self, place: usize) -> bool {
+        self.crashes.get(&place).is_some_and(|&crashes| crashes >= CRASHES)
+    }
 }
 
 impl InHand {
@@ -101,9 +119,9 @@ impl Actor for Responder {
             loop {
                 let left = parts.in_hand.lock().clone();
                 let in_hand = match left {
-                    Some(left) => InHand { crashes: left.crashes + 1, ..left },
+                    Some(left) => left.after_crash(),
                     None => match batches.recv().await {
-                        Some(batch) => InHand { batch: Arc::new(batch), at: 0, crashes: 0 },
+                        Some(batch) => InHand::new(batch),
                         None => return,
                     },
                 };
@@ -117,28 +135,25 @@ impl Actor for Responder {
 }
 
 impl ResponderParts {
-    /// Answers a batch from where it stands, waits for every delivery, and reports its offsets.
+    /// Answers a batch, waits for every delivery, and reports its offsets.
     async fn answer(&self, in_hand: InHand) {
         let records = &in_hand.batch.records;
         let mut deliveries = Vec::with_capacity(records.len());
-        for (place, record) in records.iter().enumerate().skip(in_hand.at) {
+        for (place, record) in records.iter().enumerate() {
             self.reached(place);
-            let poison = place == in_hand.at && in_hand.crashes >= CRASHES;
             let mut trace = self.traces.as_ref().map(|traces| traces.record(record));
-            let reply = self.traced(self.reply(record, poison), trace.as_mut());
+            let reply = self.traced(self.reply(record, in_hand.is_poison(place)), trace.as_mut());
             deliveries.push(self.deliver(record, reply, trace));
             // Heartbeats come between.
             tokio::task::yield_now().await;
         }
         join_all(deliveries).await;
+        fail::fail_point!("responder.before_offsets");
         self.stream.done_all(&in_hand.batch);
     }
 
     fn reached(&self, place: usize) {
         if let Some(in_hand) = self.in_hand.lock().as_mut() {
-            if in_hand.at != place {
-                in_hand.crashes = 0;
-            }
             in_hand.at = place;
         }
     }

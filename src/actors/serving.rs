@@ -101,6 +101,7 @@ impl Handler<Activate> for Serving {
             *self.parts.meters.data_age_at_swap.lock() =
                 events_to_ms.map(|newest| (activated.since_ms - newest) as f64 / 1e3);
         }
+        fail::fail_point!("serving.activated");
         // Nobody need be watching.
         self.parts.activated.send(activated.clone()).ok();
         activated

@@ -18,14 +18,28 @@ thread_local! {
     static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
+/// The text of a planned panic that ends the process as `kill -9` does; only builds for tests know it.
+const KILL: &str = "kill";
+
 /// Makes panics log lines, and keeps each for the guard that drops over it. To be called once, at the start.
 pub fn log_panics() {
     std::panic::set_hook(Box::new(|info: &PanicHookInfo<'_>| {
         let text = info.payload_as_str().unwrap_or("a panic without a text");
+        if fail::has_failpoints() && text == KILL {
+            kill_this_process();
+        }
         let place = info.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "panic: {text}");
         LAST_PANIC.with(|last| *last.borrow_mut() = Some(format!("panic: {text} ({place})")));
     }));
+}
+
+/// Ends the process where it stands: nothing unwinds, nothing is flushed.
+fn kill_this_process() {
+    use rustix::process::{Signal, getpid, kill_process};
+    if let Err(error) = kill_process(getpid(), Signal::KILL) {
+        tracing::error!(%error, "the process cannot kill itself");
+    }
 }
 
 /// The text of the panic this thread saw last, taken out.

@@ -70,17 +70,13 @@ impl Parts {
     }
 }
 
-/// Opens the event log of the settings' data folder, and says what was cut at its end.
+/// Opens the event log of the settings' data folder, which says what was found and done.
 pub fn open_log(settings: &Settings) -> Result<EventLog, StartError> {
     let options = LogOptions {
         seal_events: settings.storage.seal_events,
         dedup_window_ms: settings.ingest.dedup_window.millis_i64(),
     };
-    let (log, recovery) = EventLog::open(&settings.storage.data_dir, options)?;
-    for note in recovery.notes() {
-        tracing::warn!("{note}");
-    }
-    Ok(log)
+    Ok(EventLog::open(&settings.storage.data_dir, options)?.0)
 }
 
 /// Empty histories and an empty catalogue.

@@ -110,9 +110,11 @@ impl Group {
                 list.add_partition_offset(&self.topic, partition, Offset::Offset(next))?;
                 Ok(list)
             });
+        fail::fail_point!("requests.before_commit");
         if let Err(error) = listed.and_then(|list| consumer.commit(&list, mode)) {
             self.commit_failed(&error);
         }
+        fail::fail_point!("requests.after_commit");
     }
 
     fn commit_failed(&self, error: &KafkaError) {

@@ -1,7 +1,9 @@
 //! A broker with topics of a test's own, and clients of it.
+#![allow(dead_code, reason = "each test target uses its own part of it")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -14,7 +16,7 @@ use ouzel::model::clock::Clock;
 use ouzel::settings::{Settings, load};
 use tokio::sync::mpsc;
 
-use crate::harness::Ouzel;
+use crate::harness::{Ouzel, command};
 
 static TESTS: AtomicU32 = AtomicU32::new(0);
 
@@ -75,9 +77,14 @@ impl Kafka {
 
     /// Starts the service on these topics with more settings.
     pub fn ouzel_with(&self, data: &Path, more: &[(&str, &str)]) -> Ouzel {
+        Ouzel::spawn(self.command(data, more)).expect("it starts")
+    }
+
+    /// The service on these topics, not started.
+    pub fn command(&self, data: &Path, more: &[(&str, &str)]) -> Command {
         let ours = self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let settings: Vec<(&str, &str)> = ours.chain(more.iter().copied()).collect();
-        Ouzel::start(data, &settings)
+        command(data, &settings)
     }
 
     pub fn producer(&self) -> Producer {

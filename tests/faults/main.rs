@@ -5,7 +5,6 @@ mod alerts;
 #[path = "../service/harness.rs"]
 mod harness;
 mod kafka;
-mod kills;
 mod metrics;
 mod replicas;
 mod traces;

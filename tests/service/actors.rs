@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Ouzel, actor_of, shop};
+use crate::harness::{Ouzel, actor_of, command, shop};
 
 /// Starts with one panic at a fail point to come.
 fn with_panic(folder: &tempfile::TempDir, point: &str) -> Ouzel {
@@ -95,6 +95,11 @@ async fn an_actor_that_keeps_crashing_ends_the_process() {
         ("OUZEL__OVERSEER__MAX_RESTARTS", "3"),
         ("OUZEL__OVERSEER__BACKOFF_MAX", "20ms"),
     ];
-    let ouzel = Ouzel::start(&folder.path().join("data"), &settings);
-    assert_eq!(ouzel.ended().code(), Some(1));
+    let log = folder.path().join("log");
+    let mut command = command(&folder.path().join("data"), &settings);
+    command.stderr(std::fs::File::create(&log).unwrap());
+    assert_eq!(Ouzel::spawn(command).unwrap().ended().code(), Some(1));
+    let said = std::fs::read_to_string(log).unwrap();
+    let last = said.lines().last().unwrap();
+    assert!(last.starts_with("ouzel: ingestor ended 4 times within ten minutes, last by: panic: always"), "{last}");
 }

@@ -33,12 +33,17 @@ pub struct Ouzel {
 impl Ouzel {
     /// Starts `ouzel serve` on a data folder with settings given as `OUZEL__…` variables.
     pub fn start(data: &Path, settings: &[(&str, &str)]) -> Self {
+        Self::spawn(command(data, settings)).expect("it starts")
+    }
+
+    /// Starts what [`command`] made; the exit status of one that ended before it listened.
+    pub fn spawn(mut command: Command) -> Result<Self, ExitStatus> {
         ouzel::cli::choose_tls();
-        let mut child = alone(|| command(data, settings).stdout(Stdio::piped()).spawn()).unwrap();
+        let mut child = alone(|| command.stdout(Stdio::piped()).spawn()).unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = lines.next().expect("it prints where it listens").unwrap();
-        let url = line.strip_prefix("ouzel listens on ").expect("it prints where it listens").to_owned();
-        Self { child, url, http: reqwest::Client::new() }
+        let Some(line) = lines.next() else { return Err(child.wait().unwrap()) };
+        let url = line.unwrap().strip_prefix("ouzel listens on ").expect("it prints where it listens").to_owned();
+        Ok(Self { child, url, http: reqwest::Client::new() })
     }
 
     pub async fn get(&self, path: &str) -> (u16, Value) {
@@ -131,6 +136,18 @@ impl Ouzel {
         let mut kill = alone(|| Command::new("kill").args(["-TERM", &pid]).spawn()).unwrap();
         assert!(kill.wait().unwrap().success());
         self.child.wait().unwrap()
+    }
+
+    /// As [`Self::ended`], for tests in which others go on meanwhile.
+    pub async fn died(mut self) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(begun.elapsed() < PATIENCE, "it did not end within {PATIENCE:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Waits for it to end by itself.

@@ -3,7 +3,6 @@
 
 mod actors;
 mod answers;
-mod damage;
 mod harness;
 mod metrics;
 mod swaps;

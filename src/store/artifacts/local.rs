@@ -11,6 +11,9 @@ use sha2::{Digest, Sha256};
 /// Held while something is written only if nobody else wrote it first.
 const LOCK_FILE: &str = ".lock";
 
+/// Follows the name of a file in that under which it is written first.
+const TEMPORARY: &str = ".tmp-";
+
 /// Keeps the temporary names of one process apart.
 static NEXT_TEMPORARY: AtomicU64 = AtomicU64::new(0);
 
@@ -37,8 +40,11 @@ impl Folder {
         };
         create_folders(folder)?;
         let number = NEXT_TEMPORARY.fetch_add(1, Ordering::Relaxed);
-        let temporary = folder.join(format!("{}.tmp-{}-{number}", name.to_string_lossy(), std::process::id()));
-        let written = write_durably(&temporary, bytes).and_then(|()| fs::rename(&temporary, &target));
+        let temporary = folder.join(format!("{}{TEMPORARY}{}-{number}", name.to_string_lossy(), std::process::id()));
+        let written = write_durably(&temporary, bytes).and_then(|()| {
+            fail::fail_point!("artifacts.before_rename");
+            fs::rename(&temporary, &target)
+        });
         if let Err(error) = written {
             // What is left of it is only litter; the first error is the one to be told.
             fs::remove_file(&temporary).ok();
@@ -120,6 +126,21 @@ impl Folder {
         }
         fs::rename(&source, &target)?;
         [&target, &source].into_iter().filter_map(|path| path.parent()).try_for_each(sync_folder)
+    }
+
+    /// Deletes what interrupted writes of the file left beside it; nobody else may be writing it.
+    pub(super) fn delete_temporaries(&self, path: &str) -> io::Result<()> {
+        let _lock = self.lock()?;
+        let target = self.root.join(path);
+        let (Some(folder), Some(name)) = (target.parent(), target.file_name()) else { return Ok(()) };
+        let begin = format!("{}{TEMPORARY}", name.to_string_lossy());
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(&begin) {
+                ignore_missing(fs::remove_file(entry.path()))?;
+            }
+        }
+        Ok(())
     }
 
     fn lock(&self) -> io::Result<File> {

@@ -40,6 +40,9 @@ pub enum StoreError {
     /// The aliases cannot be read or written.
     #[error("live.json cannot be used: {0}")]
     Aliases(String),
+    /// The aliases are not what was written.
+    #[error("live.json is damaged: {0}")]
+    AliasesDamaged(String),
     /// The runtime that did the work is stopping.
     #[error("the service is stopping")]
     Stopping,
@@ -175,6 +178,18 @@ impl Artifacts {
         }
     }
 
+    /// Deletes what interrupted replacements of the aliases left; to be called by the one process that replaces them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn clean_alias(&self) -> Result<(), StoreError> {
+        match &self.kind {
+            Kind::Local(folder) => locally(folder, ALIASES_PATH, Folder::delete_temporaries).await,
+            // An object is there whole or not at all.
+            Kind::S3(_) => Ok(()),
+        }
+    }
+
     /// Takes a folder out of use without losing it, with `note` in it as `file`: locally it moves below `quarantine/`, on
     /// S3, where nothing can be moved, the note is the mark.
     ///
@@ -193,6 +208,14 @@ impl Artifacts {
     /// # Errors
     /// [`StoreError`].
     pub async fn read_alias(&self) -> Result<Option<(Aliases, Tag)>, StoreError> {
+        self.raw_alias().await?.map(|(bytes, tag)| Ok((alias::decode(&bytes)?, tag))).transpose()
+    }
+
+    /// What stands where the aliases should, damaged or not, with the tag to replace it by.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn raw_alias(&self) -> Result<Option<(Bytes, Tag)>, StoreError> {
         let read = match &self.kind {
             Kind::Local(folder) => locally(folder, ALIASES_PATH, Folder::get).await?.map(|bytes| {
                 let tag = tag_of(&bytes);
@@ -200,7 +223,7 @@ impl Artifacts {
             }),
             Kind::S3(bucket) => bucket.get(ALIASES_PATH).await?,
         };
-        read.map(|(bytes, tag)| Ok((alias::decode(&bytes)?, Tag(tag)))).transpose()
+        Ok(read.map(|(bytes, tag)| (bytes, Tag(tag))))
     }
 
     /// Replaces the aliases in one step, if they still are those that were read with `expected` (none: there were none).

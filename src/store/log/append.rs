@@ -35,7 +35,9 @@ impl EventLog {
         {
             self.put_mark(&mut write, mark)?;
         }
+        fail::fail_point!("log.before_commit");
         write.commit()?;
+        fail::fail_point!("log.after_commit");
         self.last.store(last, Ordering::Release);
         self.tail_events.fetch_add(appended.accepted, Ordering::AcqRel);
         if last > before {

@@ -87,9 +87,11 @@ impl Folder {
         let path = self.format();
         match std::fs::read_to_string(&path) {
             Ok(text) => match text.trim().parse::<u32>() {
-                Ok(number) if (1..=FORMAT).contains(&number) => Ok(()),
-                _ => Err(LogError::Format { file: path, found: text.trim().to_owned(), known: FORMAT }),
+                Ok(1..=FORMAT) => Ok(()),
+                Ok(later @ 1..) => Err(LogError::Format { file: path, found: later.to_string(), known: FORMAT }),
+                Ok(0) | Err(_) => Err(LogError::damaged(&path, "it holds no format's number")),
             },
+            Err(e) if e.kind() == std::io::ErrorKind::InvalidData => Err(LogError::damaged(&path, "it is no text")),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
                 if self.list().exists() || self.tables().exists() {
                     return Err(LogError::damaged(&path, "it is missing beside the log's other files"));
@@ -117,6 +119,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LogError> {
     let beside = path.with_extension("tmp");
     let mut file = File::create(&beside).map_err(LogError::io(&beside))?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(LogError::io(&beside))?;
+    fail::fail_point!("folder.before_rename");
     std::fs::rename(&beside, path).map_err(LogError::io(path))?;
     path.parent().map_or(Ok(()), sync_folder)
 }
@@ -161,6 +164,10 @@ mod tests {
         folder.check_format().unwrap();
         std::fs::write(folder.format(), "2\n").unwrap();
         assert!(matches!(folder.check_format(), Err(LogError::Format { found, known: 1, .. }) if found == "2"));
+        for nonsense in [&b""[..], b"0\n", b"q\n", b"\xb1\n"] {
+            std::fs::write(folder.format(), nonsense).unwrap();
+            assert!(matches!(folder.check_format(), Err(LogError::Damaged { .. })));
+        }
         std::fs::remove_file(folder.format()).unwrap();
         std::fs::write(folder.list(), "{}").unwrap();
         assert!(matches!(folder.check_format(), Err(LogError::Damaged { .. })));

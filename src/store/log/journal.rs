@@ -4,7 +4,9 @@
 //! database. Here the journals are only read: a torn end (nothing whole behind it) is told from damage (whole batches
 //! behind it), so that nothing is lost before somebody has decided. The layout is that of fjall 3 (`FJL\x03`): a batch is
 //! a start `1 | items u32 | seqno u64`, the items `2 | kind u8 | compression u8 | table u64 | key length u16 | length u32 |
-//! stored length u32 | key | value` or clears `4 | table u64`, and an end `3 | xxh3 of the items u64 | FJL\x03`.
+//! stored length u32 | key | value` or clears `4 | table u64`, and an end `3 | xxh3 of the items u64 | FJL\x03`. The sum
+//! leaves the sequence number out, which says what overwrites what; but fjall writes batches in its order, so that one out
+//! of line is known for damaged.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -13,7 +15,11 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::error::LogError;
 
-const MAGIC: [u8; 4] = *b"FJL\x03";
+/// What fjall writes into its file `version` and behind each batch.
+pub const MAGIC: [u8; 4] = *b"FJL\x03";
+
+/// Between two batches lie a few sequence numbers that tables took for themselves, never as many as this.
+const LEAP: u64 = 1 << 32;
 
 /// One journal as it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,10 +28,12 @@ pub struct Journal {
     pub path: PathBuf,
     /// The bytes of each whole batch, in order.
     pub batches: Vec<Range<usize>>,
-    /// Stretches that are not whole batches and have whole ones behind them.
+    /// Stretches that are not whole batches and have whole ones behind them, and batches that are out of line.
     pub damaged: Vec<Range<usize>>,
     /// Bytes behind the last whole batch, up to the last that is not zero; empty where the journal ends cleanly.
     pub torn: Range<usize>,
+    /// The sequence number of each whole batch.
+    numbers: Vec<u64>,
 }
 
 impl Journal {
@@ -40,11 +48,13 @@ impl Journal {
 
     fn scan(path: &Path, bytes: &[u8]) -> Self {
         let used = used(bytes);
-        let mut found = Self { path: path.to_owned(), batches: Vec::new(), damaged: Vec::new(), torn: 0..0 };
+        let (batches, damaged, numbers) = (Vec::new(), Vec::new(), Vec::new());
+        let mut found = Self { path: path.to_owned(), batches, damaged, torn: 0..0, numbers };
         let mut at = 0;
         while at < used {
-            if let Some(end) = batch_end(bytes, at) {
+            if let Some((end, number)) = batch_end(bytes, at) {
                 found.batches.push(at..end);
+                found.numbers.push(number);
                 at = end;
                 continue;
             }
@@ -69,10 +79,10 @@ fn used(bytes: &[u8]) -> usize {
     bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1)
 }
 
-/// Where the whole batch that begins at `start` ends; none if there is none.
-fn batch_end(bytes: &[u8], start: usize) -> Option<usize> {
+/// Where the whole batch that begins at `start` ends, and its sequence number; none if there is none.
+fn batch_end(bytes: &[u8], start: usize) -> Option<(usize, u64)> {
     let mut rest = Cursor { bytes, at: start };
-    let (1, items, _seqno) = (rest.u8()?, rest.u32()?, rest.u64()?) else { return None };
+    let (1, items, number) = (rest.u8()?, rest.u32()?, rest.u64()?) else { return None };
     let items_at = rest.at;
     for _ in 0..items {
         match rest.u8()? {
@@ -90,7 +100,42 @@ fn batch_end(bytes: &[u8], start: usize) -> Option<usize> {
     }
     let sum = xxh3_64(bytes.get(items_at..rest.at)?);
     let whole = rest.u8()? == 3 && rest.u64()? == sum && rest.take::<4>()? == MAGIC;
-    whole.then_some(rest.at)
+    whole.then_some((rest.at, number))
+}
+
+/// Takes the batches whose sequence numbers are out of line for damaged.
+fn judge_numbers(journals: &mut [Journal]) {
+    let all: Vec<u64> = journals.iter().flat_map(|journal| &journal.numbers).copied().collect();
+    let mut place = 0;
+    let mut before = None;
+    for journal in journals {
+        let (batches, numbers) = (std::mem::take(&mut journal.batches), std::mem::take(&mut journal.numbers));
+        for (batch, number) in batches.into_iter().zip(numbers) {
+            place += 1;
+            if in_line(before, number, all.get(place..).unwrap_or_default()) {
+                before = Some(number);
+                journal.batches.push(batch);
+                journal.numbers.push(number);
+            } else {
+                journal.damaged.push(batch);
+            }
+        }
+        journal.damaged.sort_by_key(|stretch| stretch.start);
+    }
+}
+
+/// Whether a batch's number lies between those of its neighbours. Of two in the wrong order the one is wrong that does not
+/// fit what comes behind them either.
+fn in_line(before: Option<u64>, number: u64, behind: &[u64]) -> bool {
+    let lowest = before.map_or(0, |before| before.saturating_add(1));
+    // The first one there is may come late in the folder's life.
+    let leaps = number.saturating_sub(lowest) >= before.map_or(LEAP << 16, |_| LEAP);
+    let passes = match behind {
+        [next, after, ..] => number >= *next && *next >= lowest && number >= *after,
+        [next] => number >= *next && *next >= lowest,
+        [] => false,
+    };
+    number >= lowest && !leaps && !passes
 }
 
 struct Cursor<'a> {
@@ -146,18 +191,20 @@ pub fn read_all(tables: &Path) -> Result<Vec<Journal>, LogError> {
         }
     }
     paths.sort();
-    paths.iter().map(|(_, path)| Journal::read(path)).collect()
+    let mut journals = paths.iter().map(|(_, path)| Journal::read(path)).collect::<Result<Vec<_>, _>>()?;
+    judge_numbers(&mut journals);
+    Ok(journals)
 }
 
-/// The first damage in the journals: a stretch with whole batches behind it, in its own journal or a later one.
+/// The first damage in the journals: a stretch with whole batches behind it, in its own journal or a later one, or a batch
+/// with a wrong number.
 #[must_use]
 pub fn damage(journals: &[Journal]) -> Option<(PathBuf, String)> {
     for (place, journal) in journals.iter().enumerate() {
         let whole_later = journals.iter().skip(place + 1).any(|later| !later.batches.is_empty());
         let torn = (whole_later && !journal.torn.is_empty()).then_some(&journal.torn);
         if let Some(stretch) = journal.damaged.first().or(torn) {
-            let reason =
-                format!("bytes {} to {} cannot be read and have whole records behind them", stretch.start, stretch.end);
+            let reason = format!("bytes {} to {} are not what was written there", stretch.start, stretch.end);
             return Some((journal.path.clone(), reason));
         }
     }
@@ -169,6 +216,10 @@ mod tests {
     use super::*;
 
     fn batch(table: u64, values: &[&str]) -> Vec<u8> {
+        numbered(5, table, values)
+    }
+
+    fn numbered(number: u64, table: u64, values: &[&str]) -> Vec<u8> {
         let mut items = Vec::new();
         for value in values {
             items.extend([2, 0, 0]);
@@ -181,7 +232,7 @@ mod tests {
         }
         let mut bytes = vec![1];
         bytes.extend(u32::try_from(values.len()).unwrap().to_le_bytes());
-        bytes.extend(5_u64.to_le_bytes());
+        bytes.extend(number.to_le_bytes());
         bytes.extend(&items);
         bytes.push(3);
         bytes.extend(xxh3_64(&items).to_le_bytes());
@@ -208,6 +259,30 @@ mod tests {
         assert_eq!(journals.iter().map(|j| j.batches.len()).sum::<usize>(), 6);
         assert!(journals.iter().all(|j| j.damaged.is_empty() && j.torn.is_empty()));
         assert_eq!(damage(&journals), None);
+    }
+
+    #[test]
+    fn a_batch_out_of_line_is_damaged_and_its_neighbours_are_not() {
+        let judged = |numbers: &[&[u64]]| {
+            let path = Path::new("0.jnl");
+            let mut journals: Vec<Journal> = numbers
+                .iter()
+                .map(|numbers| {
+                    let bytes: Vec<u8> = numbers.iter().flat_map(|&number| numbered(number, 1, &["a"])).collect();
+                    Journal::scan(path, &bytes)
+                })
+                .collect();
+            judge_numbers(&mut journals);
+            journals.iter().map(|journal| journal.numbers.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(judged(&[&[3, 5, 6], &[9]]), [vec![3, 5, 6], vec![9]]);
+        assert_eq!(judged(&[&[3, 500, 6], &[9]]), [vec![3, 6], vec![9]], "too high");
+        assert_eq!(judged(&[&[3, 1, 6], &[9]]), [vec![3, 6], vec![9]], "too low");
+        assert_eq!(judged(&[&[300, 5, 6], &[9]]), [vec![5, 6], vec![9]], "the first");
+        assert_eq!(judged(&[&[3, 5, 600], &[9]]), [vec![3, 5], vec![9]], "the last of a journal");
+        assert_eq!(judged(&[&[3, 5, 6], &[1, 10]]), [vec![3, 5, 6], vec![10]], "the first of the next");
+        assert_eq!(judged(&[&[3, 5, 6], &[9 | 1 << 60]]), [vec![3, 5, 6], vec![]], "the last of all");
+        assert_eq!(judged(&[&[u64::MAX]]), [Vec::<u64>::new()], "the only one");
     }
 
     #[test]

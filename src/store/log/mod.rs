@@ -34,6 +34,7 @@ mod repair;
 mod replay;
 mod seal;
 mod segment;
+mod states;
 mod tables;
 mod verify;
 

@@ -53,7 +53,7 @@ impl Recovery {
             notes.push(format!("{} rows that a segment covers were removed from the tail", self.covered_rows));
         }
         if self.mark_unreadable {
-            notes.push("the high-water mark could not be read and was written anew".to_owned());
+            notes.push("the high-water mark `acknowledged` could not be read and was written anew".to_owned());
         }
         for Gap { first, last, reason } in &self.missing {
             notes.push(format!("records {first} to {last} are missing, accepted by a repair: {reason}"));
@@ -75,7 +75,7 @@ pub(super) fn open(folder: &Folder, options: LogOptions) -> Result<(EventLog, Re
     folder.check_format()?;
     let list = SegmentList::load(&folder.list())?;
     for sealed in &list.segments {
-        segment::check_quickly(&folder.segments(), sealed)?;
+        segment::check_sum(&folder.segments(), sealed)?;
     }
     let journals = journal::read_all(&folder.tables())?;
     if let Some((file, reason)) = journal::damage(&journals) {
@@ -90,6 +90,7 @@ pub(super) fn open(folder: &Folder, options: LogOptions) -> Result<(EventLog, Re
 
     // From here on everything acknowledged is known to be there.
     let deleted = delete_unlisted(folder, &list)?;
+    fail::fail_point!("log.opening");
     let mut write = tables.durable();
     for row in &covered {
         write.remove(&tables.tail, codec::key(row.first));
@@ -107,7 +108,8 @@ pub(super) fn open(folder: &Folder, options: LogOptions) -> Result<(EventLog, Re
         cut_bytes: torn.iter().map(|(_, bytes)| bytes).sum(),
         deleted,
         covered_rows: covered.len(),
-        mark_unreadable: marked == Marked::Unreadable,
+        // A log with records has been acknowledging: an empty mark is a lost one.
+        mark_unreadable: marked == Marked::Unreadable || (marked == Marked::Nothing && last > 0),
         missing: list.gaps.clone(),
     };
     let log = EventLog {

@@ -42,6 +42,7 @@ pub fn repair(dir: &Path) -> Result<RepairReport, LogError> {
     let mut list = repair.list()?;
     let lost = repair.segments(&mut list)?;
     repair.journals()?;
+    repair.version()?;
     let tables = repair.tables(&list)?;
     repair.rows(&tables)?;
     repair.forget_imports(&tables, &list, &lost)?;
@@ -81,7 +82,10 @@ impl Repair {
     fn format(&mut self) -> Result<(), LogError> {
         match self.folder.check_format() {
             Err(LogError::Damaged { file, .. }) => {
-                self.note(format!("{} was missing and was written anew", file.display()));
+                if file.exists() {
+                    self.set_aside(&file)?;
+                }
+                self.note(format!("{} was missing or damaged and was written anew", file.display()));
                 write_whole(&file, format!("{}\n", super::folder::FORMAT).as_bytes())
             }
             other => other,
@@ -156,6 +160,19 @@ impl Repair {
         Ok(())
     }
 
+    /// Writes the small file anew that names fjall's format, where the journals are in that format.
+    fn version(&mut self) -> Result<(), LogError> {
+        let path = self.folder.tables().join("version");
+        let read = journal::read_all(&self.folder.tables())?;
+        let known = read.iter().any(|journal| !journal.batches.is_empty());
+        if known && path.exists() && std::fs::read(&path).map_err(LogError::io(&path))? != journal::MAGIC {
+            self.set_aside(&path)?;
+            write_whole(&path, &journal::MAGIC)?;
+            self.note(format!("{} was written anew", path.display()));
+        }
+        Ok(())
+    }
+
     /// Opens the tables. Those that cannot be opened or read to the end are replaced by new ones with what could be read.
     fn tables(&mut self, list: &SegmentList) -> Result<Tables, LogError> {
         let path = self.folder.tables();
@@ -187,7 +204,8 @@ impl Repair {
         self.set_aside(&path)?;
         std::fs::rename(&beside, &path).map_err(LogError::io(&path))?;
         sync_folder(self.folder.root())?;
-        self.note("the tables were made anew of the rows that could be read".to_owned());
+        let lost = "item data, erasures, runs and known event ids may be lost with the tail";
+        self.note(format!("the tables were made anew of the rows that could be read; {lost}"));
         Tables::open(&path)
     }
 

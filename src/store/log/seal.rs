@@ -76,6 +76,7 @@ impl EventLog {
         let about = About { first, last, offsets, import };
         let from = writer.path().to_owned();
         let written = writer.finish(&about)?;
+        fail::fail_point!("segment.after_sync");
         let folder = self.folder.segments();
         let file = file_name(first, last);
         let to = folder.join(&file);
@@ -97,7 +98,9 @@ impl EventLog {
     /// Second step: the segment belongs to the log.
     pub(super) fn list_segment(&self, segment: Segment) -> Result<(), LogError> {
         let next = self.list.read().with(segment);
+        fail::fail_point!("segment.before_list");
         next.save(&self.folder.list())?;
+        fail::fail_point!("segment.after_list");
         *self.list.write() = Arc::new(next);
         Ok(())
     }
@@ -110,6 +113,7 @@ impl EventLog {
             write.remove(&self.tables.tail, key);
         }
         write.commit()?;
+        fail::fail_point!("segment.after_drop");
         self.tail_events.store(0, Ordering::Release);
         Ok(())
     }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::batch::ImportMark;
-use super::codec;
 use super::error::LogError;
+use super::{codec, states};
 use crate::model::ids::{ItemId, UserId};
 use crate::model::item::ItemData;
 use crate::model::manifest::PartitionOffset;
@@ -73,6 +73,7 @@ impl Tables {
     /// # Errors
     /// [`LogError::Damaged`] where fjall cannot read its files; [`LogError::Tables`].
     pub fn open(folder: &Path) -> Result<Self, LogError> {
+        states::check(folder)?;
         let failed = |e| damage_or_error(folder, e);
         let db = Database::builder(folder)
             .worker_threads(2)

@@ -17,7 +17,7 @@ pub use error::VersionError;
 use files::Loader;
 pub use files::{DAMAGED, ITEMS, MANIFEST, MANIFEST_SUM, ModelFiles, USERS, WEIGHTS};
 
-use super::artifacts::{Aliases, Artifacts};
+use super::artifacts::{ALIASES_PATH, Aliases, Artifacts};
 use super::off_thread;
 use crate::model::candidates;
 use crate::model::ids::Version;
@@ -94,12 +94,15 @@ impl VersionStore {
             if !self.artifacts.put_new(&path(version, name), bytes).await? {
                 return Err(VersionError::Taken(version));
             }
+            fail::fail_point!("versions.after_file");
         }
+        fail::fail_point!("versions.before_manifest");
         let bytes = files::manifest_bytes(&manifest).map_err(|source| VersionError::Model { version, source })?;
         self.artifacts.put(&path(version, MANIFEST_SUM), Bytes::from(files::sum(&bytes))).await?;
         if !self.artifacts.put_new(&path(version, MANIFEST), bytes).await? {
             return Err(VersionError::Taken(version));
         }
+        fail::fail_point!("versions.after_manifest");
         Ok(manifest)
     }
 
@@ -179,6 +182,23 @@ impl VersionStore {
         Ok(self.artifacts.read_alias().await?.map(|(aliases, _)| aliases).unwrap_or_default())
     }
 
+    /// Names the two newest versions in the place of aliases that are damaged; what is left of those is kept in the
+    /// quarantine. Any version that was written to its end passed the gate.
+    ///
+    /// # Errors
+    /// [`VersionError::Conflict`] or [`VersionError::Store`].
+    pub async fn renew_aliases(&self) -> Result<Aliases, VersionError> {
+        let mut newest = self.numbers().await?.into_iter().rev();
+        let renewed = Aliases { live: newest.next(), previous: newest.next(), ..Aliases::default() };
+        let Some((damaged, tag)) = self.artifacts.raw_alias().await? else { return Ok(Aliases::default()) };
+        let mut number = 1_u64;
+        while !self.artifacts.put_new(&format!("quarantine/{ALIASES_PATH}-{number}"), damaged.clone()).await? {
+            number += 1;
+        }
+        self.artifacts.replace_alias(&renewed, Some(tag)).await?;
+        Ok(renewed)
+    }
+
     /// Makes `version` the live one, and the live one the previous. Nothing changes when it is live already.
     ///
     /// # Errors
@@ -251,6 +271,7 @@ impl VersionStore {
         for &version in &unfinished {
             self.artifacts.delete_prefix(&folder(version)).await?;
         }
+        self.artifacts.clean_alias().await?;
         Ok(unfinished)
     }
 

@@ -3,7 +3,7 @@
 mod read;
 mod write;
 
-pub use read::{SegmentReader, check_quickly};
+pub use read::{SegmentReader, check_sum};
 pub use write::SegmentWriter;
 
 use std::sync::Arc;

@@ -90,6 +90,7 @@ impl SegmentWriter {
         let about = serde_json::to_string(about).map_err(|e| LogError::io(&self.path)(e.into()))?;
         self.writer.append_key_value_metadata(KeyValue::new(ABOUT.to_owned(), about));
         let hashed = self.writer.into_inner()?;
+        fail::fail_point!("segment.before_sync");
         hashed.file.sync_all().map_err(LogError::io(&self.path))?;
         Ok(Written {
             rows: self.rows,
