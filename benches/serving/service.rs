@@ -15,8 +15,6 @@ use super::common;
 pub struct Service {
     child: Child,
     pub address: SocketAddr,
-    /// From its start until it said that it is ready.
-    pub ready_after: Duration,
 }
 
 impl Service {
@@ -37,14 +35,13 @@ impl Service {
         BufReader::new(child.stdout.take().context("no output")?).read_line(&mut line)?;
         let address = line.trim().rsplit("//").next().unwrap_or_default().parse();
         let address = address.with_context(|| format!("it did not say where it listens but {line:?}"))?;
-        let mut service = Self { child, address, ready_after: Duration::ZERO };
+        let service = Self { child, address };
         while service.get("/health/ready").map_or(0, |(status, _)| status) != 200 {
             if begun.elapsed() > Duration::from_secs(120) {
                 bail!("the service was not ready within 120 s");
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        service.ready_after = begun.elapsed();
         Ok(service)
     }
 

@@ -1,7 +1,7 @@
 //! Many events: how fast they are imported, how soon a service with them is ready, and the memory they take.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 
@@ -41,7 +41,7 @@ pub fn start(bench: &Bench) -> anyhow::Result<()> {
     let small = started(bench, &SHOP_300.folder(&bench.binary, &bench.folder, 1)?)?;
     let large = started(bench, &EVENTS_10M.folder(&bench.binary, &bench.folder, 1)?)?;
     let told = format!("{} events, a version of {} items", EVENTS_10M.events, EVENTS_10M.items);
-    bench.tell("start, ready after", &format!("{:.2} s", large.0), "< 3 s", &told)?;
+    bench.tell("start, answers by the version after", &format!("{:.2} s", large.0), "< 3 s", &told)?;
     let bytes = (large.1 - small.1) * f64::from(1 << 20) / f64::from(EVENTS_10M.events - SHOP_300.events);
     let told =
         format!("{:.0} MB resident, {:.0} MB with {} events; ids and model counted", large.1, small.1, SHOP_300.events);
@@ -58,14 +58,18 @@ pub fn million(bench: &Bench) -> anyhow::Result<()> {
     bench.tell("a million users, memory", &format!("{megabytes:.0} MB"), "< 1536 MB", &told)
 }
 
-/// The medians of the seconds until a service on the folder is ready and of its megabytes then.
+/// The medians of the seconds until a service on the folder answers by its version and of its megabytes then.
 fn started(bench: &Bench, folder: &Path) -> anyhow::Result<(f64, f64)> {
     let (mut seconds, mut megabytes) = (Vec::new(), Vec::new());
     for _ in 0..bench.rounds {
+        let begun = Instant::now();
         let service = Service::start(&bench.binary, folder, &[])?;
-        seconds.push(service.ready_after.as_secs_f64());
-        let (status, list) = service.get("/recommend?user=u1&n=1")?;
-        ensure!(status == 200 && list["model"].is_object(), "it does not answer by the version: {status} {list}");
+        // It is ready before the version is read, since it could answer without one.
+        while !service.get("/recommend?user=u1&n=1")?.1["model"].is_object() {
+            ensure!(begun.elapsed() < Duration::from_secs(120), "it does not answer by the version");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        seconds.push(begun.elapsed().as_secs_f64());
         megabytes.push(service.megabytes()?);
     }
     Ok((median(seconds), median(megabytes)))
