@@ -105,7 +105,7 @@ impl Catalogue {
         let mut entries = self.entries.write();
         *self.by_id.entry(id.clone()).or_insert_with(|| {
             let index = ItemIndex(u32::try_from(entries.len()).unwrap_or(u32::MAX));
-            self.held.fetch_add((id.as_str().len() + 2 * size_of::<usize>()) as u64, Ordering::Relaxed);
+            self.held.fetch_add(id.heap_bytes() as u64, Ordering::Relaxed);
             entries.push(Entry {
                 id: id.clone(),
                 data: Arc::default(),

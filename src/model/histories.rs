@@ -67,9 +67,9 @@ pub struct History {
 }
 
 impl History {
-    /// Bytes that the history of `user` holds outside the table: the id's text, its two counters, and the events.
+    /// Bytes that the history of `user` holds outside the table: a long id's, and the events'.
     fn bytes_of(&self, user: &UserId) -> usize {
-        user.as_str().len() + 2 * size_of::<usize>() + self.acts.capacity() * size_of::<Act>()
+        user.heap_bytes() + self.acts.capacity() * size_of::<Act>()
     }
 }
 
@@ -137,31 +137,32 @@ impl Histories {
 
     /// Adds an event. Only the ingestor and the replay at the start call this.
     pub fn apply(&self, user: &UserId, act: Act) {
+        self.add(user, &[act], |acts| acts.push(act));
+    }
+
+    /// Adds a user's events, no more room being made than they need. Only the replay calls this.
+    pub fn extend(&self, user: &UserId, acts: &[Act]) {
+        self.add(user, acts, |own| {
+            own.reserve_exact(acts.len());
+            own.extend_from_slice(acts);
+        });
+    }
+
+    /// Adds `acts`, by `add` where the user has some already.
+    fn add(&self, user: &UserId, acts: &[Act], add: impl FnOnce(&mut Vec<Act>)) {
         let more = if let Some(mut history) = self.users.get_mut(user) {
             let before = history.acts.capacity();
-            history.acts.push(act);
+            add(&mut history.acts);
             (history.acts.capacity() - before) * size_of::<Act>()
         } else {
             let index = UserIndex(self.next_index.fetch_add(1, Ordering::Relaxed));
-            let history = History { index, acts: vec![act] };
+            let history = History { index, acts: acts.to_vec() };
             let bytes = history.bytes_of(user);
             self.users.insert(user.clone(), history);
             bytes
         };
         if more > 0 {
             self.held.fetch_add(more as u64, Ordering::Relaxed);
-        }
-        self.events.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Adds a user's events, no more room being made than they need. Only the replay calls this.
-    pub fn extend(&self, user: &UserId, acts: &[Act]) {
-        if let Some(mut history) = self.users.get_mut(user) {
-            history.acts.reserve_exact(acts.len());
-            history.acts.extend_from_slice(acts);
-        } else {
-            let index = UserIndex(self.next_index.fetch_add(1, Ordering::Relaxed));
-            self.users.insert(user.clone(), History { index, acts: acts.to_vec() });
         }
         self.events.fetch_add(acts.len() as u64, Ordering::Relaxed);
     }
@@ -253,13 +254,18 @@ mod tests {
     #[test]
     fn bytes_grow_with_the_room_for_events() {
         let histories = Histories::default();
-        let user: UserId = "somebody".parse().unwrap();
+        let user: UserId = "somebody with an id of 31 bytes".parse().unwrap();
+        let act = Act::new(ItemIndex(0), TypeIndex(0), 1.0, 5);
         for _ in 0..100 {
-            histories.apply(&user, Act::new(ItemIndex(0), TypeIndex(0), 1.0, 5));
+            histories.apply(&user, act);
         }
-        let room = histories.users.get(&user).unwrap().acts.capacity();
-        assert_eq!(histories.held.load(Ordering::Relaxed), 8 + 16 + room as u64 * 16);
-        assert!(histories.bytes() > 100 * 16);
+        let room = || histories.users.get(&user).unwrap().acts.capacity() as u64;
+        assert_eq!(histories.held.load(Ordering::Relaxed), 31 + 16 + room() * 16);
+        histories.extend(&user, &[act; 200]);
+        histories.extend(&"short".parse().unwrap(), &[act; 7]);
+        assert_eq!((histories.events(), histories.users()), (307, 2));
+        assert_eq!(histories.held.load(Ordering::Relaxed), 31 + 16 + room() * 16 + 7 * 16);
+        assert!(histories.bytes() > 307 * 16);
     }
 
     #[test]

@@ -50,6 +50,12 @@ macro_rules! string_id {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            /// Bytes that it holds beside itself: the text and two counters, where it is too long to be kept in place.
+            #[must_use]
+            pub fn heap_bytes(&self) -> usize {
+                if self.0.is_heap_allocated() { self.0.len() + 2 * size_of::<usize>() } else { 0 }
+            }
         }
 
         impl FromStr for $name {

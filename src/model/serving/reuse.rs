@@ -151,9 +151,9 @@ struct Bytes;
 
 impl Weighter<Query, Arc<Kept>> for Bytes {
     fn weight(&self, query: &Query, kept: &Arc<Kept>) -> u64 {
-        let excluded: usize = query.exclude.iter().map(|id| id.as_str().len() + size_of::<ItemId>()).sum();
+        let excluded: usize = query.exclude.iter().map(|id| id.heap_bytes() + size_of::<ItemId>()).sum();
         let categories: usize = query.categories.iter().map(|name| name.len() + size_of::<String>()).sum();
-        let question = size_of::<Query>() + query.user.as_ref().map_or(0, |user| user.as_str().len());
+        let question = size_of::<Query>() + query.user.as_ref().map_or(0, UserId::heap_bytes);
         let list = size_of::<Kept>() + kept.page.items.len() * size_of::<Recommended>();
         (question + excluded + categories + list) as u64
     }
