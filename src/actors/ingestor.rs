@@ -2,7 +2,7 @@
 //!
 //! Owns: the write side of the event log, the histories and the catalogue.
 //! In: `Work` by a bounded queue that outlives the actor. Out: acknowledgements, snapshots.
-//! On crash: rebuilt; applies what the log holds beyond the histories' `applied_seq`, record by record, before new work.
+//! On crash: rebuilt; applies what the log holds beyond the histories' `applied_seq` before new work.
 //! On overload: the queue fills, REST callers get 503 and Kafka is paused; nothing is dropped.
 
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use super::ingest_memory::Memory;
 use crate::model::event::Event;
 use crate::model::histories::{Act, TypeIndex};
 use crate::model::ids::{ItemId, ItemIndex, UserId};
-use crate::model::interactions::{NO_TIME, starts};
+use crate::model::interactions::{NO_TIME, grouped};
 use crate::store::log::{Change, EventLog, LogError, LogRecord};
 
 /// Events gathered before they go to the histories, some 40 MB of them.
@@ -68,7 +68,7 @@ impl<'a> Replaying<'a> {
                 self.flush();
             }
         } else {
-            // An erasure takes out what came before it, and item data reads no history.
+            // What came before it: an erasure takes it out, and the last record applied must not run ahead of it.
             self.flush();
             self.memory.apply(&record);
         }
@@ -76,10 +76,8 @@ impl<'a> Replaying<'a> {
 
     fn gather(&mut self, event: Event) {
         let Some(kind) = self.kind(&event.kind) else { return };
-        let item = match self.items.get(&event.item) {
-            Some(&known) => known,
-            None => *self.items.entry(event.item.clone()).or_insert_with(|| self.memory.catalogue.index(&event.item)),
-        };
+        let catalogue = &self.memory.catalogue;
+        let item = *self.items.entry(event.item).or_insert_with_key(|item| catalogue.index(item));
         let time = event.timestamp_ms.unwrap_or(NO_TIME);
         let names = &mut self.names;
         let user = *self.users.entry(event.user).or_insert_with_key(|user| {
@@ -92,8 +90,8 @@ impl<'a> Replaying<'a> {
 
     /// A type's number; none where it is one too many.
     fn kind(&mut self, name: &Arc<str>) -> Option<TypeIndex> {
-        // Neighbours in the log are mostly of one type, and share its name.
-        if let Some((_, kind)) = self.kind.as_ref().filter(|(last, _)| Arc::ptr_eq(last, name) || last == name) {
+        // Neighbours in the log are mostly of one type.
+        if let Some((_, kind)) = self.kind.as_ref().filter(|(last, _)| last == name) {
             return Some(*kind);
         }
         let kind = self.memory.kind(name)?;
@@ -111,19 +109,11 @@ impl<'a> Replaying<'a> {
             let weight = |act: &Act| self.memory.weight_of(&weights, act);
             self.memory.catalogue.count_all(acts.iter().map(|act| (act.item(), weight(act), act.time_ms())));
         }
-        // Sorted by counting, which keeps the log's order within a user.
-        let starts = starts(&self.users_of, self.names.len());
-        let mut next = starts.clone();
-        let mut order = vec![0_u32; self.acts.len()];
-        for (at, &user) in (0_u32..).zip(&self.users_of) {
-            let place = &mut next[user as usize];
-            order[*place] = at;
-            *place += 1;
-        }
+        let (starts, places) = grouped(&self.users_of, self.names.len());
         let mut own = Vec::new();
         for (name, bounds) in self.names.iter().zip(starts.windows(2)) {
             own.clear();
-            own.extend(order[bounds[0]..bounds[1]].iter().map(|&at| self.acts[at as usize]));
+            own.extend(places[bounds[0]..bounds[1]].iter().map(|&at| self.acts[at as usize]));
             self.memory.histories.extend(name, &own);
         }
         if self.seq > self.memory.histories.applied_seq() {

@@ -83,9 +83,7 @@ impl InHand {
     fn is_poison(&self, place: usize) -> bool {
         self.crashes.get(&place).is_some_and(|&crashes| crashes >= CRASHES)
     }
-}
 
-impl InHand {
     /// The batch.
     #[must_use]
     pub fn batch(&self) -> &Arc<RecordBatch> {

@@ -97,6 +97,21 @@ pub fn starts(of: &[u32], groups: usize) -> Vec<usize> {
     starts
 }
 
+/// The places of the entries by group, those of one group in their order, `of` naming the group of each: [`starts`], and
+/// the places from each start on. Sorted by counting.
+#[must_use]
+pub fn grouped(of: &[u32], groups: usize) -> (Vec<usize>, Vec<u32>) {
+    let starts = starts(of, groups);
+    let mut next = starts.clone();
+    let mut places = vec![0; of.len()];
+    for (place, &group) in (0..).zip(of) {
+        let slot = &mut next[group as usize];
+        places[*slot] = place;
+        *slot += 1;
+    }
+    (starts, places)
+}
+
 /// Gives ids their indices, dense from 0 in order of first sight.
 #[derive(Debug)]
 pub struct Interner<Id> {

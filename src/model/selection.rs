@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::interactions::{Interactions, NO_TIME, starts};
+use super::interactions::{Interactions, NO_TIME, grouped};
 
 /// Numbers of rows by user, each user's in the order of the table; 4 bytes a row. A copy shares all of it.
 #[derive(Debug, Clone)]
@@ -19,14 +19,7 @@ impl Selection {
     /// All rows.
     #[must_use]
     pub fn whole(table: Arc<Interactions>) -> Self {
-        let starts = starts(&table.users, table.user_ids.len());
-        let mut rows = vec![0_u32; table.len()];
-        let mut next = starts.clone();
-        for (row, &user) in (0_u32..).zip(&table.users) {
-            let slot = &mut next[user as usize];
-            rows[*slot] = row;
-            *slot += 1;
-        }
+        let (starts, rows) = grouped(&table.users, table.user_ids.len());
         Self { table, starts: Arc::new(starts), rows: Arc::new(rows) }
     }
 

@@ -10,7 +10,7 @@ use fjall::Readable;
 
 use super::error::LogError;
 use super::folder::{Folder, aside, sync_folder, write_whole};
-use super::journal;
+use super::journal::{self, Journal};
 use super::list::{Gap, SegmentList};
 use super::mark;
 use super::open::tail_spans;
@@ -41,8 +41,8 @@ pub fn repair(dir: &Path) -> Result<RepairReport, LogError> {
     repair.format()?;
     let mut list = repair.list()?;
     let lost = repair.segments(&mut list)?;
-    repair.journals()?;
-    repair.version()?;
+    let journals = repair.journals()?;
+    repair.version(&journals)?;
     let tables = repair.tables(&list)?;
     repair.rows(&tables)?;
     repair.forget_imports(&tables, &list, &lost)?;
@@ -141,9 +141,11 @@ impl Repair {
         Ok(lost)
     }
 
-    /// Keeps a copy of each journal that is damaged or torn and leaves only its whole records in it.
-    fn journals(&mut self) -> Result<(), LogError> {
-        for journal in journal::read_all(&self.folder.tables())? {
+    /// Keeps a copy of each journal that is damaged or torn and leaves only its whole records in it. Gives the journals as
+    /// they were found.
+    fn journals(&mut self) -> Result<Vec<Journal>, LogError> {
+        let journals = journal::read_all(&self.folder.tables())?;
+        for journal in &journals {
             if journal.damaged.is_empty() && journal.torn.is_empty() {
                 continue;
             }
@@ -157,14 +159,13 @@ impl Repair {
             let bad: usize = journal.damaged.iter().chain([&journal.torn]).map(ExactSizeIterator::len).sum();
             self.note(format!("{bad} unreadable bytes were taken out of {}", journal.path.display()));
         }
-        Ok(())
+        Ok(journals)
     }
 
     /// Writes the small file anew that names fjall's format, where the journals are in that format.
-    fn version(&mut self) -> Result<(), LogError> {
+    fn version(&mut self, journals: &[Journal]) -> Result<(), LogError> {
         let path = self.folder.tables().join("version");
-        let read = journal::read_all(&self.folder.tables())?;
-        let known = read.iter().any(|journal| !journal.batches.is_empty());
+        let known = journals.iter().any(|journal| !journal.batches.is_empty());
         if known && path.exists() && std::fs::read(&path).map_err(LogError::io(&path))? != journal::MAGIC {
             self.set_aside(&path)?;
             write_whole(&path, &journal::MAGIC)?;

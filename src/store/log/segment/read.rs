@@ -1,7 +1,5 @@
 //! Reads a segment, a few thousand rows at a time.
 
-use std::fs::File;
-use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +12,7 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader, RowGroupReader};
 use parquet::file::serialized_reader::SerializedFileReader;
 use sha2::{Digest, Sha256};
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::super::error::LogError;
 use super::super::list::{Segment, hex_sum};
@@ -41,14 +39,7 @@ impl SegmentReader {
     /// # Errors
     /// [`LogError::Damaged`] when it is missing, has another length or sum, or is no Parquet; [`LogError::Io`].
     pub fn open(folder: &Path, segment: &Segment) -> Result<Self, LogError> {
-        let path = folder.join(&segment.file);
-        let bytes = read(&path)?;
-        if bytes.len() as u64 != segment.bytes {
-            return Err(length(&path, bytes.len() as u64, segment.bytes));
-        }
-        if hex_sum(xxh3_64(&bytes)) != segment.xxh3 {
-            return Err(LogError::damaged(&path, "its checksum is wrong"));
-        }
+        let (path, bytes) = checked(folder, segment)?;
         Self::parse(path, bytes, false)
     }
 
@@ -123,23 +114,21 @@ impl SegmentReader {
 /// # Errors
 /// [`LogError::Damaged`] or [`LogError::Io`].
 pub fn check_sum(folder: &Path, segment: &Segment) -> Result<(), LogError> {
+    checked(folder, segment).map(|_| ())
+}
+
+/// A listed file's path and bytes, of the length and the sum that the list says.
+fn checked(folder: &Path, segment: &Segment) -> Result<(PathBuf, Bytes), LogError> {
     let path = folder.join(&segment.file);
-    let mut file = File::open(&path).map_err(|e| missing_or_io(&path, e))?;
-    let bytes = file.metadata().map_err(LogError::io(&path))?.len();
-    if bytes != segment.bytes {
-        return Err(length(&path, bytes, segment.bytes));
+    let bytes = read(&path)?;
+    let (found, listed) = (bytes.len() as u64, segment.bytes);
+    if found != listed {
+        return Err(LogError::damaged(&path, format!("it has {found} bytes, the list says {listed}")));
     }
-    let (mut sum, mut block) = (Xxh3::new(), vec![0; 1 << 20]);
-    loop {
-        match file.read(&mut block).map_err(LogError::io(&path))? {
-            0 => break,
-            count => sum.update(block.get(..count).unwrap_or(&block)),
-        }
-    }
-    if hex_sum(sum.digest()) != segment.xxh3 {
+    if hex_sum(xxh3_64(&bytes)) != segment.xxh3 {
         return Err(LogError::damaged(&path, "its checksum is wrong"));
     }
-    Ok(())
+    Ok((path, bytes))
 }
 
 fn rows(metadata: &ParquetMetaData) -> u64 {
@@ -155,10 +144,6 @@ fn missing_or_io(path: &Path, error: std::io::Error) -> LogError {
         return LogError::damaged(path, "it is listed but missing");
     }
     LogError::io(path)(error)
-}
-
-fn length(path: &Path, found: u64, listed: u64) -> LogError {
-    LogError::damaged(path, format!("it has {found} bytes, the list says {listed}"))
 }
 
 fn damaged(path: &Path, error: &ParquetError) -> LogError {
