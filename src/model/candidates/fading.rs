@@ -76,6 +76,11 @@ impl Recipe for FadingRecipe {
     }
 }
 
+/// What is left of a weight that is `age_ms` older than the latest of its history.
+pub fn fade(age_ms: f64, half_life_ms: f64) -> f32 {
+    (-age_ms / half_life_ms).exp2() as f32
+}
+
 struct Fading {
     inner: Box<dyn Recommender>,
     half_life_ms: f64,
@@ -90,7 +95,7 @@ impl Fading {
                 return *act;
             }
             let age_ms = latest as f64 - act.time_ms as f64;
-            Acted { weight: act.weight * (-age_ms / self.half_life_ms).exp2() as f32, ..*act }
+            Acted { weight: act.weight * fade(age_ms, self.half_life_ms), ..*act }
         };
         let history: Vec<Acted> = taste.history.iter().map(faded).collect();
         ask(&Taste { history: &history, ..*taste })

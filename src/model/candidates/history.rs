@@ -1,5 +1,7 @@
 //! A history as the kinds read it: its distinct items, each with the weight, or the direction, it pulls with.
 
+use super::fading::fade;
+use crate::model::interactions::NO_TIME;
 use crate::model::recommender::{Acted, Origin, Summand};
 
 /// The distinct items of `history` below `items`, ascending, each with the sum of its events' weights; items whose weights
@@ -17,6 +19,18 @@ pub fn joined(history: &[Acted], items: usize) -> Vec<(u32, f32)> {
     });
     weights.retain(|&(_, weight)| weight != 0.0 && !weight.is_nan());
     weights
+}
+
+/// By how much each of the `items` that `history` names has faded since the history's latest event, by the item's own latest:
+/// 1 not at all. Ascending; an item without a time has not.
+pub fn faded(history: &[Acted], items: usize, half_life_ms: f64) -> Vec<(u32, f32)> {
+    let mut times: Vec<(u32, i64)> =
+        history.iter().filter(|acted| (acted.item as usize) < items).map(|a| (a.item, a.time_ms)).collect();
+    let latest = times.iter().map(|&(_, time_ms)| time_ms).max().unwrap_or(NO_TIME);
+    times.sort_unstable_by_key(|&(item, time_ms)| (item, std::cmp::Reverse(time_ms)));
+    times.dedup_by_key(|&mut (item, _)| item);
+    let left = |time_ms| if time_ms == NO_TIME { 1.0 } else { fade(latest as f64 - time_ms as f64, half_life_ms) };
+    times.into_iter().map(|(item, time_ms)| (item, left(time_ms))).collect()
 }
 
 /// As [`joined`], each weight cut to -1..=1: a purchase pulls whole and no harder for being repeated, a view a little, a
@@ -50,5 +64,13 @@ mod tests {
         let history = [acted(3, 1.0), acted(1, 0.5), acted(3, -3.0), acted(2, 1.0), acted(2, -1.0), acted(9, 1.0)];
         assert_eq!(joined(&history, 5), [(1, 0.5), (3, -2.0)]);
         assert_eq!(directions(&history, 5), [(1, 0.5), (3, -1.0)]);
+    }
+
+    #[test]
+    fn an_item_has_faded_since_its_own_latest_event() {
+        let acted = |item, time_ms| Acted { item, weight: 1.0, time_ms };
+        let history = [acted(3, 10), acted(1, 20), acted(3, 30), acted(0, NO_TIME), acted(2, 40), acted(9, 90)];
+        assert_eq!(faded(&history, 5, 10.0), [(0, 1.0), (1, 0.25), (2, 1.0), (3, 0.5)]);
+        assert_eq!(faded(&[acted(1, NO_TIME)], 5, 10.0), [(1, 1.0)]);
     }
 }

@@ -11,7 +11,7 @@ use crate::model::recommender::RecipeSpec;
 pub(super) const TASTES: [&str; 4] = [ease::KIND, item_knn::KIND, ials::KIND, sequence::KIND];
 
 /// The kinds whose histories may fade.
-const FADING: [&str; 2] = [ease::KIND, item_knn::KIND];
+const FADING: [&str; 3] = [ease::KIND, item_knn::KIND, ials::KIND];
 
 /// What a run tries; the section `training` of the settings, as far as the kinds need it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -111,7 +111,7 @@ pub(super) const fn searched(kind: &str) -> &'static [&'static str] {
         b"decayed-popular" => &[HALF_LIFE],
         b"item-knn" => &[HALF_LIFE, "neighbours", "shrinkage"],
         b"ease" => &[HALF_LIFE, "lambda"],
-        b"ials" => &["regularization", "unobserved", "factors"],
+        b"ials" => &[HALF_LIFE, "regularization", "unobserved", "factors"],
         b"sequence" => &["next", "dimensions"],
         _ => &[],
     }

@@ -4,7 +4,7 @@
 //!
 //! Rows are solved by a few steps of conjugate gradients (Takács et al. 2011), each in time linear in the row's pairs. There
 //! is no user table: a user's factors come from the history when they are asked for. Dislikes are no positives; at fold-in
-//! they pull an item's score to -1. Time and memory grow with the pairs and with the factors of both sides.
+//! they pull an item's score to -1. Confidences at fold-in may fade with age. Time and memory grow with the pairs and with the factors of both sides.
 
 mod axes;
 mod explain;
@@ -18,6 +18,7 @@ mod training;
 
 use serde::{Deserialize, Serialize};
 
+use super::decayed::check_half_life;
 use super::warm::is_warm;
 use super::{Settings, read};
 use crate::model::artifact::{ArtifactError, Tensors};
@@ -52,6 +53,9 @@ pub struct Ials {
     pub nu: f64,
     /// ρ: how a positive's confidence grows with its weight, 0 (not at all) to 1 (in proportion, within bounds).
     pub weight_power: f64,
+    /// In days: a liked item counts half as much at fold-in per half-life that it is older than the history's latest; 0:
+    /// every age counts alike.
+    pub half_life_days: f64,
     /// Passes over users and items, 1 to 1,000.
     pub iterations: usize,
     /// Passes where a parent's factors are at hand, 1 to 1,000.
@@ -66,6 +70,7 @@ impl Default for Ials {
             regularization: 0.002,
             nu: 1.0,
             weight_power: 0.0,
+            half_life_days: 0.0,
             iterations: 12,
             warm_iterations: 3,
         }
@@ -86,6 +91,9 @@ impl Settings for Ials {
             if !(0.0..=1.0).contains(&value) {
                 return Err(format!("{name} must be from 0 to 1"));
             }
+        }
+        if self.half_life_days != 0.0 {
+            check_half_life(self.half_life_days)?;
         }
         for (name, value) in [("iterations", self.iterations), ("warm_iterations", self.warm_iterations)] {
             if !(1..=1_000).contains(&value) {

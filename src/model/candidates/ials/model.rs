@@ -8,7 +8,8 @@ use super::explain::summands;
 use super::factors::{Factors, Limit, Work};
 use super::{Ials, KIND};
 use crate::model::artifact::{ArtifactError, Tensors};
-use crate::model::candidates::history::joined;
+use crate::model::candidates::decayed::DAY_MS;
+use crate::model::candidates::history::{faded, joined};
 use crate::model::candidates::{length, shape, sizes};
 use crate::model::kernels::{Bytes, Packed, Simd, padded};
 use crate::model::recommender::{Recommender, Scratch, Summand, Taste, rank_all};
@@ -45,11 +46,18 @@ impl IalsModel {
 
     /// The items of the history that the model knows and what each weighs; none where nothing of it is liked.
     fn liked(&self, taste: &Taste<'_>) -> Option<(Vec<u32>, Vec<f32>)> {
-        let (columns, weights): (Vec<u32>, Vec<f32>) = joined(taste.history, self.items.rows())
+        let (columns, mut weights): (Vec<u32>, Vec<f32>) = joined(taste.history, self.items.rows())
             .into_iter()
             .filter(|&(item, _)| self.lengths[item as usize] > 0.0)
             .map(|(item, weight)| (item, weight.signum() * self.recipe.confidence(weight, self.middle)))
             .unzip();
+        if self.recipe.half_life_days > 0.0 {
+            let faded = faded(taste.history, self.items.rows(), self.recipe.half_life_days * DAY_MS);
+            for (weight, item) in weights.iter_mut().zip(&columns) {
+                let at = faded.binary_search_by_key(item, |&(item, _)| item);
+                *weight *= at.ok().and_then(|at| faded.get(at)).map_or(1.0, |&(_, left)| left);
+            }
+        }
         weights.iter().any(|&weight| weight > 0.0).then_some((columns, weights))
     }
 
