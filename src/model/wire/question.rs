@@ -1,9 +1,10 @@
 //! The bodies of `POST /recommend` and `POST /v1/score`.
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::BodyError;
-use super::fields::{Fields, json, missing};
+use super::fields::{Fields, PlainId, json, missing};
 use super::reply::given_of;
 use crate::model::ids::{ItemId, UserId};
 use crate::model::serving::query::{DEFAULT_N, MAX_N, Query};
@@ -46,7 +47,26 @@ pub fn recommend_from_json(body: &[u8]) -> Result<Query, BodyError> {
 /// # Errors
 /// [`BodyError`] naming the field.
 pub fn score_from_json(body: &[u8]) -> Result<ScoreQuery, BodyError> {
-    score(&json(body)?)
+    // A tree of values is made only to say what is wrong, and for what is right in a rare form.
+    match serde_json::from_slice::<PlainScore>(body) {
+        Ok(plain) if (1..=MAX_LIST).contains(&plain.products.len()) => Ok(plain.into()),
+        _ => score(&json(body)?),
+    }
+}
+
+/// The question as nearly all write it: nothing given twice, and no element that is null.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlainScore {
+    #[serde(default)]
+    user: Option<PlainId<UserId>>,
+    products: Vec<PlainId<ItemId>>,
+}
+
+impl From<PlainScore> for ScoreQuery {
+    fn from(plain: PlainScore) -> Self {
+        Self { user: plain.user.map(|id| id.0), products: plain.products.into_iter().map(|id| id.0).collect() }
+    }
 }
 
 /// Reads either body: one with `products` asks for scores.
@@ -159,6 +179,38 @@ mod tests {
         assert_eq!(question, Question::Score(expected));
         assert!(matches!(question_from_json(br#"{"user":25}"#), Ok(Question::Recommend(_))));
         assert_eq!(question_from_json(br#"{"products":[],"n":1}"#).unwrap_err().field.as_deref(), Some("n"));
+    }
+
+    proptest! {
+        #[test]
+        fn the_short_way_to_scores_reads_what_the_long_one_does(
+            user in proptest::option::of(a_value()),
+            products in proptest::collection::vec(a_value(), 0..4),
+            twice in any::<bool>(),
+        ) {
+            let products = Value::Array(products);
+            let mut text = match &user {
+                Some(user) => format!(r#"{{"user":{user},"products":{products}"#),
+                None => format!(r#"{{"products":{products}"#),
+            };
+            text.push_str(if twice { r#","products":["last"]}"# } else { "}" });
+            let value: Value = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(score_from_json(text.as_bytes()), score(&value));
+        }
+    }
+
+    /// What may stand where an id should.
+    fn a_value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            any::<u64>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<bool>().prop_map(Value::from),
+            "\\PC{0,6}".prop_map(Value::from),
+            (250_usize..260).prop_map(|length| Value::from("x".repeat(length))),
+            Just(Value::Null),
+            Just(body!([])),
+        ]
     }
 
     #[test]
