@@ -89,6 +89,7 @@ pub fn ouzel(binary: &Path, folder: &Path, arguments: &[&str]) -> anyhow::Result
     let training = [
         ("OUZEL__TRAINING__CANDIDATES", "ials"),
         ("OUZEL__TRAINING__TRIALS", "1"),
+        ("OUZEL__TRAINING__TEST_USERS", "1000"),
         ("OUZEL__TRAINING__THREADS", "2"),
         ("OUZEL__GATE__MARGIN", "1"),
     ];

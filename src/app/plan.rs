@@ -21,6 +21,7 @@ pub fn of(settings: &Settings) -> Result<Plan, StartError> {
         },
         metric,
         margin: settings.gate.margin,
+        test_users: settings.training.test_users,
         probes: settings.gate.probes,
     })
 }

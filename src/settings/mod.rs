@@ -214,6 +214,8 @@ pub struct Training {
     pub budget: Span,
     /// How many fits the search may take; 0: as many as fit in `budget`.
     pub trials: usize,
+    /// The most users that candidates are judged by; 0: all.
+    pub test_users: usize,
     /// The half-life of what a user did, for the kinds that read histories; 0: it is searched for.
     pub half_life: Span,
     /// The largest catalogue `ease` is trained on.

@@ -44,7 +44,7 @@ const MANY: i64 = 1 << 40;
 /// The largest number that the 32-bit fields hold.
 const F32: f64 = f32::MAX as f64;
 
-const RULES: [(&str, Rule); 64] = [
+const RULES: [(&str, Rule); 65] = [
     ("server.address", Rule::Form(forms::address)),
     ("server.port", Rule::Int(0, 65_535)),
     ("server.role", Rule::OneOf(&["all", "train", "serve"])),
@@ -88,6 +88,7 @@ const RULES: [(&str, Rule); 64] = [
     ("training.protocol", Rule::OneOf(&["auto", "leave-last-out", "temporal"])),
     ("training.budget", Rule::Span(SECOND, 365 * DAY)),
     ("training.trials", Rule::Int(0, 1_000_000)),
+    ("training.test_users", Rule::Int(0, MANY)),
     ("training.half_life", Rule::SpanOrNone(SECOND)),
     ("training.ease_max_items", Rule::Int(1, 100_000)),
     ("training.ease_lambdas", Rule::Numbers(&Rule::Above(0.0, F32))),

@@ -69,6 +69,7 @@ fn judged(rows: &Interactions) {
             protocol,
             metric: Metric::Ndcg10,
             margin: 0.0,
+            test_users: 0,
             probes: 5,
         };
         match train(rows.clone(), &plan, None, None, &Job::quiet(42)) {

@@ -126,6 +126,19 @@ impl TestSet {
         Self { listing: Some(Listing { writer, named }), ..self }
     }
 
+    /// The same with at most `most` test users, spread evenly over all; 0: all. A pass over a large catalogue for each of
+    /// a million users would cost more than all fits, and tell candidates apart no better.
+    #[must_use]
+    pub fn of_at_most(mut self, most: usize) -> Self {
+        let all = self.users.len();
+        if most > 0 && most < all {
+            let mut at = 0..all;
+            self.users.retain(|_| at.next().is_some_and(|at| (at + 1) * most / all > at * most / all));
+            self.users.shrink_to_fit();
+        }
+        self
+    }
+
     /// Number of test users.
     #[must_use]
     pub fn users(&self) -> usize {
@@ -313,6 +326,19 @@ mod tests {
             set.history(set.users[0].user.unwrap()).iter().map(|act| (act.time_ms, act.weight)).collect();
         assert_eq!(acts, [(3, 1.0), (4, -1.0), (5, 2.0)]);
         assert_eq!(set.now_ms(), 9);
+    }
+
+    #[test]
+    fn of_many_users_some_are_judged_spread_evenly() {
+        let lines: Vec<String> = (0..100).map(|n| format!("u{n} {} {n}", n % 7)).collect();
+        let train = split::tests::rows(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+        let test: Vec<String> = (0..100).map(|n| format!("u{n} x{n} 200")).collect();
+        let test = split::tests::rows(&test.iter().map(String::as_str).collect::<Vec<_>>());
+        let of_at_most = |most| TestSet::new(&given::holdout(&train, &test)).of_at_most(most);
+        assert_eq!([0, 1, 7, 99, 100, 1000].map(|most| of_at_most(most).users()), [100, 1, 7, 99, 100, 100]);
+        let some = of_at_most(4).users.iter().map(|asked| asked.user.unwrap()).collect::<Vec<_>>();
+        let all = of_at_most(0).users.iter().map(|asked| asked.user.unwrap()).collect::<Vec<_>>();
+        assert_eq!(some, [24, 49, 74, 99].map(|at: usize| all[at]));
     }
 
     #[test]

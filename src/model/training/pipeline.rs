@@ -33,6 +33,8 @@ pub struct Plan {
     pub metric: Metric,
     /// How much worse than a rival the chosen candidate may be, as a share of the rival's figure, 0 to 1.
     pub margin: f64,
+    /// The most users that candidates are judged by; 0: all.
+    pub test_users: usize,
     /// Users whose lists become probes.
     pub probes: usize,
 }
@@ -147,14 +149,14 @@ impl Run<'_> {
         // Dividing again costs a second per ten million rows, keeping train through the search 4 bytes for each.
         let again = split.protocol;
         drop(split);
-        let (set, protocol) = (TestSet::new(&validation), validation.protocol);
+        let (set, protocol) = (TestSet::new(&validation).of_at_most(self.plan.test_users), validation.protocol);
         drop(validation);
         let mut kinds = self.plan.search.run(&set, protocol, self.plan.metric, self.recipes, self.job)?;
         prune(&mut kinds, &set, self.plan.metric, self.recipes, self.job)?;
         drop(set);
 
         self.step("evaluate")?;
-        let holdout = TestSet::new(&again.split(rows.clone()));
+        let holdout = TestSet::new(&again.split(rows.clone())).of_at_most(self.plan.test_users);
         let (mut scored, live) = self.evaluate(&kinds, &holdout)?;
         drop(holdout);
         // The first in the order of the validation part; the next only where the first cannot be fitted on all of train.

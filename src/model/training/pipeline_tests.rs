@@ -30,6 +30,7 @@ fn plan(kinds: &[&str]) -> Plan {
         protocol: Protocol::Auto,
         metric: Metric::Ndcg10,
         margin: 0.02,
+        test_users: 0,
         probes: 8,
     }
 }

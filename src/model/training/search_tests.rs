@@ -94,6 +94,7 @@ fn a_search_begins_where_the_last_one_ended() {
         protocol: Protocol::Auto,
         metric: Metric::Ndcg10,
         margin: 1.0,
+        test_users: 0,
         probes: 1,
     };
     let first = train(rows.clone(), &plan(Budget::Trials(20)), None, None, &Job::quiet(1)).unwrap();
