@@ -21,6 +21,10 @@ fn specs() -> Vec<RecipeSpec> {
         blend(vec![&spec("ease", json!({ "lambda": 2.0, "max_items": 100 }))]),
         spec("ease", json!({ "lambda": 2.0, "max_items": 100 })),
         spec("ials", json!({ "factors": 16, "iterations": 2 })),
+        spec(
+            "sequence",
+            json!({ "dimensions": 15, "epochs": 2, "batch": 64, "learning_rate": 0.02, "dropout": 0.0, "next": 1 }),
+        ),
         spec("popular", json!({})),
         ease,
         knn,

@@ -14,8 +14,9 @@ use super::warm::{is_warm, rows_in};
 use super::{Settings, shape, sizes};
 use crate::model::artifact::{ArtifactError, Tensors};
 use crate::model::dataset::Dataset;
-use crate::model::kernels::Simd;
-use crate::model::recommender::{Acted, Fitted, Recipe, Recommender, Taste};
+use crate::model::kernels::{Packed, Simd, padded};
+use crate::model::recommender::{Acted, Fitted, Recipe, Recommender, Scratch, Taste, rank_all};
+use crate::model::top_n::Offers;
 use crate::model::training::job::{FitError, Job};
 use crate::model::training::network::{
     HEADS, Order, PLACES, Parent, SequenceSettings, Step, Weights, dot, train_sequence,
@@ -130,11 +131,21 @@ impl Sequence {
 struct SequenceModel {
     weights: Weights,
     simd: Simd,
+    /// The outputs in bytes with the biases as one more column, of a model that was loaded to answer.
+    packed: Option<Packed>,
 }
 
 impl SequenceModel {
     fn new(weights: Weights) -> Self {
-        Self { weights, simd: Simd::widest() }
+        Self { weights, simd: Simd::widest(), packed: None }
+    }
+
+    fn packed(weights: Weights) -> Self {
+        let mut table = Vec::with_capacity(weights.items() * padded(weights.dimensions + 1));
+        for (row, &bias) in weights.outputs.chunks_exact(weights.dimensions).zip(&weights.bias) {
+            append(&mut table, row, bias);
+        }
+        Self { packed: Packed::of_many(&table, padded(weights.dimensions + 1)), ..Self::new(weights) }
     }
 
     /// The vector of the user with this history; none when it has no liked item.
@@ -142,6 +153,13 @@ impl SequenceModel {
         let steps = steps(history, self.items());
         steps.iter().any(|step| step.weight > 0.0).then(|| self.weights.encode(&steps))
     }
+}
+
+/// Appends a vector with one more column, filled up with zeros to a whole number of lanes.
+fn append(table: &mut Vec<f32>, vector: &[f32], last: f32) {
+    table.extend_from_slice(vector);
+    table.push(last);
+    table.resize(table.len().next_multiple_of(padded(vector.len() + 1)), 0.0);
 }
 
 /// The distinct items of `history` below `items`, in order of their latest event, weights summed; those whose weights
@@ -164,7 +182,7 @@ fn steps(history: &[Acted], items: usize) -> Vec<Step> {
 
 /// Reads back the weights.
 pub fn load(tensors: Tensors) -> Result<Box<dyn Recommender>, ArtifactError> {
-    Ok(Box::new(SequenceModel::new(read_weights(tensors)?)))
+    Ok(Box::new(SequenceModel::packed(read_weights(tensors)?)))
 }
 
 fn read_weights(mut tensors: Tensors) -> Result<Weights, ArtifactError> {
@@ -206,6 +224,17 @@ impl Recommender for SequenceModel {
     fn score_all(&self, taste: &Taste<'_>, out: &mut [f32]) -> bool {
         let Some(user) = self.user(taste.history) else { return false };
         self.weights.scores(self.simd, &user, out);
+        true
+    }
+
+    fn rank(&self, taste: &Taste<'_>, scratch: &mut Scratch, best: &mut dyn Offers) -> bool {
+        let Some(packed) = &self.packed else {
+            return rank_all(self.items(), |scores| self.score_all(taste, scores), scratch, best);
+        };
+        let Some(user) = self.user(taste.history) else { return false };
+        let mut vector = Vec::with_capacity(padded(user.len() + 1));
+        append(&mut vector, &user, 1.0);
+        packed.rank(&vector, best, |item| self.weights.score(self.simd, &user, item));
         true
     }
 

@@ -9,12 +9,16 @@
 #![expect(clippy::indexing_slicing, reason = "rows and blocks of known width")]
 
 use super::scan_paths::{self, Bytes};
+use crate::model::top_n::Offers;
 
 /// Rows of a block: they are multiplied together.
 pub const BLOCK: usize = 16;
 
 /// Columns that one instruction adds up.
 pub const GROUP: usize = 4;
+
+/// Fewer rows are multiplied exactly in less time than the bytes would save. In tests few are enough to be packed.
+const PAYS_FROM: usize = if cfg!(test) { 48 } else { 1000 };
 
 /// What rounding may add to a difference, as a share of the lengths' product: a sum of some hundred products in 32 bits.
 const ROUNDING: f32 = 1e-5;
@@ -101,6 +105,21 @@ impl Packed {
         self.scales[block * BLOCK + at] = scale;
         // That of a row that is not finite says nothing.
         if difference.is_finite() { difference.sqrt() as f32 } else { 0.0 }
+    }
+
+    /// As [`Self::new`], of a table with so many rows that a pass over the bytes saves time; none of a smaller one.
+    #[must_use]
+    pub fn of_many(table: &[f32], width: usize) -> Option<Self> {
+        (table.len() / width >= PAYS_FROM).then(|| Self::new(table, width))
+    }
+
+    /// Offers the rows that may be among the best for `vector` and may be shown, each with the score that `exact` gives
+    /// it: its product with `vector`.
+    pub fn rank(&self, vector: &[f32], best: &mut dyn Offers, exact: impl Fn(u32) -> f32) {
+        self.search(Bytes::widest(), vector, best.to_reach(), |row| match best.keeps(row) {
+            true => best.offer(row, exact(row)),
+            false => best.to_reach(),
+        });
     }
 
     /// Bytes of memory.

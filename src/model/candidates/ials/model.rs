@@ -11,7 +11,7 @@ use crate::model::artifact::{ArtifactError, Tensors};
 use crate::model::candidates::decayed::DAY_MS;
 use crate::model::candidates::history::{faded, joined};
 use crate::model::candidates::{length, shape, sizes};
-use crate::model::kernels::{Bytes, Packed, Simd, padded};
+use crate::model::kernels::{Packed, Simd, padded};
 use crate::model::recommender::{Recommender, Scratch, Summand, Taste, rank_all};
 use crate::model::top_n::Offers;
 
@@ -34,9 +34,6 @@ pub struct IalsModel {
     /// The items' factors in bytes, of a model that was loaded to answer.
     packed: Option<Packed>,
 }
-
-/// Smaller catalogues are multiplied exactly in less time than the bytes would save.
-const PACKED_FROM: usize = 1000;
 
 impl IalsModel {
     pub fn new(recipe: Ials, items: Factors, middle: f32) -> Self {
@@ -93,7 +90,7 @@ pub fn load(recipe: Ials, mut tensors: Tensors) -> Result<Box<dyn Recommender>, 
         false => items.turned(factors),
     };
     let model = IalsModel::new(recipe, items, middle);
-    let packed = (rows >= PACKED_FROM).then(|| Packed::new(model.items.table(), width));
+    let packed = Packed::of_many(model.items.table(), width);
     Ok(Box::new(IalsModel { packed, ..model }))
 }
 
@@ -117,11 +114,7 @@ impl Recommender for IalsModel {
             return rank_all(self.items(), |scores| self.score_all(taste, scores), scratch, best);
         };
         let Some(user) = self.user(taste) else { return false };
-        let exact = |item: u32| self.items.dot(self.items.row(item as usize), &user);
-        packed.search(Bytes::widest(), &user, best.to_reach(), |item| match best.keeps(item) {
-            true => best.offer(item, exact(item)),
-            false => best.to_reach(),
-        });
+        packed.rank(&user, best, |item| self.items.dot(self.items.row(item as usize), &user));
         true
     }
 
