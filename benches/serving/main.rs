@@ -9,6 +9,7 @@ mod cases;
 #[path = "../common/mod.rs"]
 mod common;
 mod load;
+mod peer;
 mod rates;
 mod service;
 mod shop;

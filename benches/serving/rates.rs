@@ -10,9 +10,9 @@ use super::service::Service;
 use super::shop::Shop;
 
 /// Connections of a closed loop: enough that both workers always have one waiting.
-const CONNECTIONS: usize = 32;
+pub const CONNECTIONS: usize = 32;
 
-const SPAN: Duration = Duration::from_secs(2);
+pub const SPAN: Duration = Duration::from_secs(2);
 
 /// What a round of one kind of request came to.
 struct Round {
@@ -30,7 +30,7 @@ fn round(service: &Service, next: impl FnMut(&mut Vec<u8>)) -> anyhow::Result<Ro
 }
 
 /// Drives both kinds of request in turn and tells the ratio of their rates.
-fn beside_live<Next: FnMut(&mut Vec<u8>)>(
+pub fn beside_live<Next: FnMut(&mut Vec<u8>)>(
     bench: &Bench,
     service: &Service,
     case: &str,

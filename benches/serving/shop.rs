@@ -14,18 +14,21 @@ pub struct Shop {
     pub users: u32,
     pub items: u32,
     pub events: u32,
+    /// The kind of its versions.
+    pub kind: &'static str,
 }
 
 impl Shop {
     /// So many items, with `users` users of some twenty events each.
     pub const fn of(items: u32, users: u32) -> Self {
-        Self { users, items, events: if users * 20 > items * 5 { users * 20 } else { items * 5 } }
+        let events = if users * 20 > items * 5 { users * 20 } else { items * 5 };
+        Self { users, items, events, kind: "ials" }
     }
 
-    /// Its data folder below `root`, made where it is not there yet: the events imported, and `versions` versions of kind
-    /// `ials` with 64 factors, the last of them live.
+    /// Its data folder below `root`, made where it is not there yet: the events imported, and `versions` versions (those of
+    /// `ials` with 64 factors), the last of them live.
     pub fn folder(self, binary: &Path, root: &Path, versions: usize) -> anyhow::Result<PathBuf> {
-        let folder = root.join(format!("shop-{}-{}-{}-{versions}", self.items, self.users, self.events));
+        let folder = root.join(format!("shop-{}-{}-{}-{}-{versions}", self.kind, self.items, self.users, self.events));
         if folder.join("complete").exists() {
             return Ok(folder);
         }
@@ -35,10 +38,11 @@ impl Shop {
         std::fs::create_dir_all(&folder)?;
         let file = folder.join("events.csv");
         self.write(&file)?;
-        ouzel(binary, &folder, &["import", &file.to_string_lossy()])?;
+        let ouzel = |arguments: &[&str]| ouzel(binary, &folder, self.kind, arguments);
+        ouzel(&["import", &file.to_string_lossy()])?;
         std::fs::remove_file(&file)?;
         for _ in 0..versions {
-            ouzel(binary, &folder, &["train", "--publish"])?;
+            ouzel(&["train", "--publish"])?;
         }
         std::fs::write(folder.join("complete"), "")?;
         Ok(folder)
@@ -80,14 +84,13 @@ impl PowerLaw {
     }
 }
 
-/// Runs a command of the binary on a data folder.
-pub fn ouzel(binary: &Path, folder: &Path, arguments: &[&str]) -> anyhow::Result<()> {
+/// Runs a command of the binary on a data folder; what is trained is of one kind.
+pub fn ouzel(binary: &Path, folder: &Path, kind: &str, arguments: &[&str]) -> anyhow::Result<()> {
     let mut command = Command::new(binary);
     command.args(arguments).env("OUZEL__STORAGE__DATA_DIR", folder).stdout(std::process::Stdio::null());
-    // One fit of the kind that answers by a product of 64 factors; on random events nothing ranks better than the
-    // popular list, so the gate is left open.
+    // One fit; on random events nothing ranks better than the popular list, so the gate is left open.
     let training = [
-        ("OUZEL__TRAINING__CANDIDATES", "ials"),
+        ("OUZEL__TRAINING__CANDIDATES", kind),
         ("OUZEL__TRAINING__TRIALS", "1"),
         ("OUZEL__TRAINING__TEST_USERS", "1000"),
         ("OUZEL__TRAINING__THREADS", "2"),

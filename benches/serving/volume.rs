@@ -12,10 +12,10 @@ use super::service::Service;
 use super::shop::{Shop, ouzel};
 
 /// Shops whose histories, and whose users, are many.
-const EVENTS_10M: Shop = Shop { users: 100_000, items: 20_000, events: 10_000_000 };
-const USERS_1M: Shop = Shop { users: 1_000_000, items: 100_000, events: 20_000_000 };
+const EVENTS_10M: Shop = Shop { users: 100_000, items: 20_000, events: 10_000_000, kind: "ials" };
+const USERS_1M: Shop = Shop { users: 1_000_000, items: 100_000, events: 20_000_000, kind: "ials" };
 /// What is imported.
-const FILE: Shop = Shop { users: 100_000, items: 20_000, events: 2_000_000 };
+const FILE: Shop = Shop { users: 100_000, items: 20_000, events: 2_000_000, kind: "ials" };
 
 /// A file of events into an empty folder, as `ouzel import` does it.
 pub fn import(bench: &Bench) -> anyhow::Result<()> {
@@ -27,7 +27,7 @@ pub fn import(bench: &Bench) -> anyhow::Result<()> {
     for _ in 0..bench.rounds {
         let data = folder.join("data");
         let begun = Instant::now();
-        ouzel(&bench.binary, &data, &["import", &file.to_string_lossy()])?;
+        ouzel(&bench.binary, &data, FILE.kind, &["import", &file.to_string_lossy()])?;
         rates.push(f64::from(FILE.events) / begun.elapsed().as_secs_f64());
         std::fs::remove_dir_all(&data)?;
     }

@@ -39,21 +39,23 @@ pub fn steady(bench: &Bench) -> anyhow::Result<()> {
     bench.tell("p99 at 15,000/s, 10,000 items", &format!("{:.2}", median(ratios)), "<= 1.50", &told)
 }
 
-/// A swap every second for a hundred seconds.
+/// A swap every second, a hundred of them.
 pub fn swaps(bench: &Bench) -> anyhow::Result<()> {
     const SWAPS: u32 = 100;
+    const STRETCH: u32 = 10;
     let folder = SHOP_10K.folder(&bench.binary, &bench.folder, 2)?;
     let service = Service::start(&bench.binary, &folder, &[("OUZEL__SERVING__REUSE", "false")])?;
     at(&service, RATE / 3.0, SPAN, cases::recommend(SHOP_10K.users, ""))?;
     let span = Duration::from_secs(u64::from(SWAPS) * 2);
-    // Seconds with a swap and seconds without one take turns, so that both see the same neighbours.
+    // Ten seconds with a swap each and ten without one take turns, so that both see the same neighbours.
+    let second = |swap: u32| u64::from(swap / STRETCH * STRETCH + swap);
     let (outcome, memory) = std::thread::scope(|scope| {
         let swapping = scope.spawn(|| {
             let begun = Instant::now();
             let mut memory = Vec::new();
             for swap in 0..SWAPS {
                 std::thread::sleep(
-                    (begun + Duration::from_secs(u64::from(swap) * 2)).saturating_duration_since(Instant::now()),
+                    (begun + Duration::from_secs(second(swap))).saturating_duration_since(Instant::now()),
                 );
                 let (status, told) = service.post(&format!("/v1/versions/{}/promote", swap % 2 + 1), &json!({}))?;
                 ensure!(status == 200, "a swap was refused: {status} {told}");
@@ -65,7 +67,7 @@ pub fn swaps(bench: &Bench) -> anyhow::Result<()> {
         let memory = swapping.join().map_err(|_| anyhow::anyhow!("the swapping thread panicked"))?;
         anyhow::Ok((outcome?, memory?))
     })?;
-    let swapping = |due: f64| (due as u64).is_multiple_of(2);
+    let swapping = |due: f64| (due as u32 / STRETCH).is_multiple_of(2);
     let during = outcome.percentile(0.99, swapping);
     let others = outcome.percentile(0.99, |due| !swapping(due));
     let told = format!(
