@@ -92,8 +92,8 @@ bench-neural batch="64" rounds="3": bench-peers
 bench-fold-in file format="events" one_in="8" kinds="ease,item-knn,ials,sequence,blend":
     cargo bench --quiet --bench fold_in -- "{{ absolute_path(file) }}" {{ format }} {{ one_in }} {{ kinds }}
 
-# All cases, or those named (300, 10k, 100k, 1m, reused, score, filters, p99, swaps, run, events, import, start, million, intake, kafka); the generated shops stay in
-# target/bench/serving.
+# All cases, or those named (300, 10k, 100k, 1m, reused, score, peer, filters, p99, swaps, run, events, import, start, million,
+# growth, intake, kafka); the generated shops stay in target/bench/serving. OUZEL_BENCH_PYTHON names the Python of the peer.
 # What requests cost, as ratios to the service's own `/health/live` in the same run.
 bench-serving rounds="5" *cases:
     cargo build --release

@@ -8,6 +8,7 @@
 mod cases;
 #[path = "../common/mod.rs"]
 mod common;
+mod growth;
 mod load;
 mod peer;
 mod rates;

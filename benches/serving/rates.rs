@@ -30,7 +30,7 @@ fn round(service: &Service, next: impl FnMut(&mut Vec<u8>)) -> anyhow::Result<Ro
 }
 
 /// Drives both kinds of request in turn and tells the ratio of their rates.
-pub fn beside_live<Next: FnMut(&mut Vec<u8>)>(
+fn beside_live<Next: FnMut(&mut Vec<u8>)>(
     bench: &Bench,
     service: &Service,
     case: &str,
@@ -55,6 +55,13 @@ pub fn beside_live<Next: FnMut(&mut Vec<u8>)>(
         of(&empty, |round| round.cost)
     );
     bench.tell(case, &format!("{:.2} C", median(ratios)), goal, &told)
+}
+
+/// Microseconds of the service's processor time for a list of ten, computed each time.
+pub fn cost(bench: &Bench, service: &Service, shop: Shop) -> anyhow::Result<f64> {
+    let costs = (0..=bench.rounds).map(|_| Ok(round(service, cases::recommend(shop.users, ""))?.cost));
+    // The first round warms.
+    Ok(median(costs.collect::<anyhow::Result<Vec<_>>>()?.split_off(1)))
 }
 
 /// The ten best of a shop's catalogue, computed each time.

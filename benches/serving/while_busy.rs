@@ -7,9 +7,10 @@ use anyhow::ensure;
 use serde_json::json;
 
 use super::Bench;
-use super::cases::{self, SHOP_10K};
+use super::cases::{self, SHOP_1M, SHOP_10K};
 use super::common::median;
 use super::load::{Arrivals, Outcome, drive};
+use super::rates;
 use super::service::Service;
 
 const CONNECTIONS: usize = 64;
@@ -37,6 +38,24 @@ pub fn steady(bench: &Bench) -> anyhow::Result<()> {
     let ratios = empty.iter().zip(&asked).map(|(empty, asked)| asked / empty).collect();
     let told = format!("{:.3} ms, /health/live {:.3} ms", median(asked), median(empty));
     bench.tell("p99 at 15,000/s, 10,000 items", &format!("{:.2}", median(ratios)), "<= 1.50", &told)
+}
+
+/// A million items: the rate, and the latency at half of what a pass over all bytes for each list would allow, and at half
+/// of what is reached.
+pub fn largest(bench: &Bench) -> anyhow::Result<()> {
+    const OF_WHOLE_PASSES: f64 = 4000.0;
+    rates::computed(bench, SHOP_1M, "3,200/s")?;
+    let folder = SHOP_1M.folder(&bench.binary, &bench.folder, 1)?;
+    let service = Service::start(&bench.binary, &folder, &[("OUZEL__SERVING__REUSE", "false")])?;
+    let ask = || cases::recommend(SHOP_1M.users, "");
+    let reached = drive(service.address, CONNECTIONS, Arrivals::Closed, SPAN, ask())?.rate();
+    for rate in [OF_WHOLE_PASSES / 2.0, reached / 2.0] {
+        let p99 =
+            (0..bench.rounds).map(|_| Ok(at(&service, rate, SPAN, ask())?.p99())).collect::<anyhow::Result<_>>()?;
+        let case = format!("p99 at {rate:.0}/s, {} items", SHOP_1M.items);
+        bench.tell(&case, &format!("{:.2} ms", median(p99)), "< 20 ms", "")?;
+    }
+    Ok(())
 }
 
 /// A swap every second, a hundred of them.
