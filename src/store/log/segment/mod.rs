@@ -39,6 +39,18 @@ pub fn file_name(first: u64, last: u64) -> String {
     format!("{first:020}-{last:020}.parquet")
 }
 
+/// The name of a segment that takes the place of the one named `old`, of the same records: `…_r0001.parquet`, then
+/// `…_r0002.parquet`; in the order of names it comes behind.
+#[must_use]
+pub fn rewritten_name(old: &str) -> String {
+    let stem = old.strip_suffix(".parquet").unwrap_or(old);
+    let (records, times) = match stem.rsplit_once("_r").map(|(records, times)| (records, times.parse::<u32>())) {
+        Some((records, Ok(times))) => (records, times),
+        _ => (stem, 0),
+    };
+    format!("{records}_r{:04}.parquet", times + 1)
+}
+
 /// `seq, user, item, type, value, timestamp?, arrival, id?, recommendation_id?`.
 fn schema() -> Result<Arc<Type>, ParquetError> {
     let column = |name: &str, physical: Physical, repetition: Repetition, logical: Option<LogicalType>| {
@@ -60,4 +72,17 @@ fn schema() -> Result<Arc<Type>, ParquetError> {
         column("recommendation_id", Physical::BYTE_ARRAY, Repetition::OPTIONAL, text())?,
     ];
     Ok(Arc::new(Type::group_type_builder("event").with_fields(fields).build()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_rewritten_segments_follow_each_other() {
+        let names: Vec<String> =
+            std::iter::successors(Some(file_name(1, 9)), |name| Some(rewritten_name(name))).take(12).collect();
+        assert!(names[1].ends_with("9_r0001.parquet") && names[11].ends_with("9_r0011.parquet"), "{names:?}");
+        assert!(names.is_sorted());
+    }
 }
