@@ -108,7 +108,11 @@ impl EraserParts {
         let (done, count) = (pending.last_seq(), pending.each().count());
         self.on_log(move |log| log.note_rewritten(&pending)).await?;
         if count > 0 {
-            tracing::info!(erasures = count, seconds = begun.elapsed().as_secs_f64(), "what was erased is gone from all files");
+            tracing::info!(
+                erasures = count,
+                seconds = begun.elapsed().as_secs_f64(),
+                "what was erased is gone from all files"
+            );
         }
         Ok(done)
     }

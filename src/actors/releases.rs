@@ -78,8 +78,7 @@ impl Releases {
     /// Writes, loads back, probes, aliases, swaps, announces, prunes.
     pub async fn register(&mut self, registration: Registration) -> Result<Arc<Manifest>, RegistryError> {
         self.may_write()?;
-        let model =
-            write_checked(&self.store, &self.catalogue, &self.erasures, &self.meters, registration).await?;
+        let model = write_checked(&self.store, &self.catalogue, &self.erasures, &self.meters, registration).await?;
         self.make_live(model).await
     }
 

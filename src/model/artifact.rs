@@ -205,9 +205,11 @@ mod tests {
 
     #[test]
     fn rows_are_taken_out_with_their_numbers() {
-        let mut tensors = Tensors::default()
-            .with_f32("users", &[4, 2], (0_u8..8).map(f32::from).collect())
-            .with_u32("one", &[1], vec![5]);
+        let mut tensors = Tensors::default().with_f32("users", &[4, 2], (0_u8..8).map(f32::from).collect()).with_u32(
+            "one",
+            &[1],
+            vec![5],
+        );
         tensors.remove_rows("users", &[0, 2]).unwrap();
         tensors.remove_rows("one", &[0]).unwrap();
         let mut back = Tensors::from_bytes(&tensors.to_bytes().unwrap()).unwrap();

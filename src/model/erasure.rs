@@ -243,10 +243,10 @@ mod tests {
     fn replays_are_told_from_what_is_new() {
         let erasures = Erasures::new(&[1; 32], HashMap::new());
         erasures.put(erasures.hash(&user("u")), erasure(9, true));
-        let bars = |origin| erasures.bars(&user("u"), origin);
-        let read = |partition, offset, time_ms| {
-            let partition = PartitionOffset { topic: "events".into(), partition, next: 90 };
-            bars(Origin::Kafka { partition: &partition, offset, time_ms })
+        let bars = |origin: Origin<'_>| erasures.bars(&user("u"), origin);
+        let read = |number, offset, time_ms| {
+            let partition = PartitionOffset { topic: "events".into(), partition: number, next: 90 };
+            erasures.bars(&user("u"), Origin::Kafka { partition: &partition, offset, time_ms })
         };
         assert!(read(1, 39, Some(2000)) && !read(1, 40, Some(500)));
         assert!(read(2, 40, Some(999)) && !read(2, 1, Some(1000)) && !read(2, 1, None));

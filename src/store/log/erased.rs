@@ -10,11 +10,11 @@ use std::sync::Arc;
 use fjall::{OwnedWriteBatch, Readable};
 use serde_json::json;
 
+use super::EventLog;
 use super::batch::EventBatch;
 use super::error::LogError;
 use super::record::{Change, LogRecord};
 use super::tables::{Tables, number};
-use super::EventLog;
 use crate::model::erasure::{Erasure, Erasures, HASH_BYTES, Pending, UserHash};
 use crate::model::ids::UserId;
 use crate::model::manifest::PartitionOffset;

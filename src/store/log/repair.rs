@@ -238,7 +238,9 @@ impl Repair {
             let (key, value) = tables.pair(guard)?;
             if erased::is_hashed(&value) {
                 self.keep_bytes(&format!("erased-{}", hex::encode(&key)), &value)?;
-                self.note("the key of an erasure is lost, and with it whom it was of: erase again whoever asked".into());
+                self.note(
+                    "the key of an erasure is lost, and with it whom it was of: erase again whoever asked".into(),
+                );
                 write.remove(&tables.erased, key);
             }
         }

@@ -10,7 +10,7 @@ use super::codec;
 use super::error::LogError;
 use super::folder::sync_folder;
 use super::list::Segment;
-use super::segment::{About, SegmentReader, SegmentWriter, rewritten_name};
+use super::segment::{About, FORMAT, SegmentReader, SegmentWriter, rewritten_name};
 use crate::model::erasure::Pending;
 
 impl EventLog {
@@ -33,6 +33,10 @@ impl EventLog {
             }
         }
         self.scrub()?;
+        let aside = self.folder.quarantine();
+        if std::fs::read_dir(&aside).is_ok_and(|mut files| files.next().is_some()) {
+            tracing::warn!(folder = %aside.display(), "what was set aside here is not rewritten and may hold erased users: delete it");
+        }
         Ok(pending)
     }
 
@@ -79,8 +83,8 @@ impl EventLog {
         if let Some(error) = failed.filter(|_| read.is_break()) {
             return Err(error);
         }
-        let about =
-            About { first: old.first, last: old.last, offsets: old.offsets.clone(), import: old.import.clone() };
+        let (offsets, import) = (old.offsets.clone(), old.import.clone());
+        let about = About { format: FORMAT, first: old.first, last: old.last, offsets, import };
         let new = self.name_segment(writer, rewritten_name(&old.file), &about)?;
         fail::fail_point!("erase.after_segment");
         self.replace_segment(old, &new)?;

@@ -11,7 +11,7 @@ use super::codec;
 use super::error::LogError;
 use super::folder::sync_folder;
 use super::list::Segment;
-use super::segment::{About, SegmentWriter, file_name};
+use super::segment::{About, FORMAT, SegmentWriter, file_name};
 
 impl EventLog {
     /// Seals the tail into a segment; none where the tail is empty. Appends wait meanwhile.
@@ -70,17 +70,12 @@ impl EventLog {
         last: u64,
         import: Option<ImportMark>,
     ) -> Result<Segment, LogError> {
-        let about = About { first, last, offsets: self.tables.offsets()?, import };
+        let about = About { format: FORMAT, first, last, offsets: self.tables.offsets()?, import };
         self.name_segment(writer, file_name(first, last), &about)
     }
 
     /// Finishes the file of what `about` says under the name `file`; no list names it yet.
-    pub(super) fn name_segment(
-        &self,
-        writer: SegmentWriter,
-        file: String,
-        about: &About,
-    ) -> Result<Segment, LogError> {
+    pub(super) fn name_segment(&self, writer: SegmentWriter, file: String, about: &About) -> Result<Segment, LogError> {
         let from = writer.path().to_owned();
         let written = writer.finish(about)?;
         fail::fail_point!("segment.after_sync");

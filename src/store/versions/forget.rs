@@ -98,6 +98,7 @@ impl VersionStore {
 
     /// Deletes files of a version that its manifest does not name.
     async fn sweep(&self, manifest: Manifest) -> Result<(), VersionError> {
+        fail::fail_point!("forget.before_sweep");
         let version = manifest.version;
         let named = manifest.files.iter().map(|(name, file)| path(version, file.place(name)));
         let kept: HashSet<String> = named.chain([MANIFEST, MANIFEST_SUM].map(|name| path(version, name))).collect();
@@ -113,7 +114,8 @@ impl VersionStore {
 /// `users.json`, `users-2.json`, `users-3.json`.
 fn next_name(name: &str, before: &str) -> String {
     let (stem, ending) = name.rsplit_once('.').unwrap_or((name, ""));
-    let number = before.strip_prefix(stem).and_then(|rest| rest.strip_prefix('-')?.strip_suffix(ending)?.strip_suffix('.'));
+    let number =
+        before.strip_prefix(stem).and_then(|rest| rest.strip_prefix('-')?.strip_suffix(ending)?.strip_suffix('.'));
     let number = number.and_then(|number| number.parse::<u32>().ok()).unwrap_or(1);
     format!("{stem}-{}.{ending}", number.saturating_add(1))
 }

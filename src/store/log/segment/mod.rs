@@ -19,9 +19,20 @@ use crate::model::manifest::PartitionOffset;
 /// The key under which a file says what it covers.
 const ABOUT: &str = "ouzel.segment";
 
+/// The format of the segments that this build writes.
+pub const FORMAT: u32 = 1;
+
+/// The first format; its files do not all say so.
+const fn first_format() -> u32 {
+    1
+}
+
 /// What a segment file says of itself, so that a lost list can be written anew.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
+    /// [`FORMAT`] when it was written.
+    #[serde(default = "first_format")]
+    pub format: u32,
     /// The first record it covers.
     pub first: u64,
     /// The last record it covers.
@@ -84,5 +95,17 @@ mod tests {
             std::iter::successors(Some(file_name(1, 9)), |name| Some(rewritten_name(name))).take(12).collect();
         assert!(names[1].ends_with("9_r0001.parquet") && names[11].ends_with("9_r0011.parquet"), "{names:?}");
         assert!(names.is_sorted());
+    }
+
+    #[test]
+    fn a_segment_of_a_later_format_is_refused_by_name_and_number() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("later.parquet");
+        let about = About { format: FORMAT, first: 1, last: 1, offsets: Vec::new(), import: None };
+        SegmentWriter::create(&path).unwrap().finish(&about).unwrap();
+        assert!(SegmentReader::open_unlisted(&path).is_ok());
+        SegmentWriter::create(&path).unwrap().finish(&About { format: 9, ..about }).unwrap();
+        let error = SegmentReader::open_unlisted(&path).err().unwrap().to_string();
+        assert!(error.contains("later.parquet: format 9") && error.contains("knows up to 1"), "{error}");
     }
 }

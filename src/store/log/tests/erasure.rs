@@ -125,10 +125,10 @@ fn replays_and_old_files_bring_nothing_back() {
     import.commit(3, true).unwrap();
     drop(import);
     let sent = Event { id: Some(Arc::from("import:ab:1:0")), ..line(Some(NOW - 1)) };
-    assert_eq!(log.append(&batch(vec![sent, line(Some(NOW - 1))])).unwrap().outcomes, [
-        Outcome::Erased,
-        Outcome::Accepted(9)
-    ]);
+    assert_eq!(
+        log.append(&batch(vec![sent, line(Some(NOW - 1))])).unwrap().outcomes,
+        [Outcome::Erased, Outcome::Accepted(9)]
+    );
 }
 
 /// A folder of format 1 named the erased users; opened, it names none, and its files are rewritten.
@@ -146,7 +146,10 @@ fn a_folder_of_format_1_is_brought_to_this_one() {
 
     let log = open(dir.path());
     assert_eq!(std::fs::read_to_string(dir.path().join("FORMAT")).unwrap(), format!("{}\n", folder::FORMAT));
-    assert_eq!(log.erasures().of(&GONE.parse().unwrap()).map(|erasure| (erasure.seq, erasure.rewritten)), Some((3, false)));
+    assert_eq!(
+        log.erasures().of(&GONE.parse().unwrap()).map(|erasure| (erasure.seq, erasure.rewritten)),
+        Some((3, false))
+    );
     assert_eq!(replayed(&log, 0).len(), 3);
     rewrite(&log);
     assert_eq!(found(dir.path(), GONE), Vec::<String>::new());
