@@ -33,6 +33,17 @@ pub enum IngestError {
     Refused(String),
 }
 
+/// Why the files were not rewritten after an erasure. The user is erased all the same, and the rewriting is tried again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EraseError {
+    /// The service is stopping; the next start takes it up.
+    #[error("the user is erased; the service is stopping and rewrites the files after its next start")]
+    Stopping,
+    /// A file could not be read or written.
+    #[error("the user is erased; the files could not be rewritten and are tried again: {0}")]
+    Failed(String),
+}
+
 /// Why a call on runs failed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum RunError {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::messages::ActorStatus;
 use super::overseer::Board;
 
+pub use super::eraser::EraserHandle;
 pub use super::ingestor::IngestHandle;
 pub use super::registry::RegistryHandle;
 pub use super::trainer::TrainerHandle;

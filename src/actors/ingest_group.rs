@@ -149,7 +149,7 @@ fn applied(written: &Written, part: std::ops::Range<usize>) -> Applied {
         match outcome {
             Ok(Outcome::Accepted(_)) => applied.accepted += 1,
             Ok(Outcome::KnownOffset) => applied.duplicates += 1,
-            Ok(Outcome::KnownId | Outcome::KnownLine) => {
+            Ok(Outcome::KnownId | Outcome::KnownLine | Outcome::Erased) => {
                 applied.duplicates += 1;
                 applied.known.push(index);
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::messages::Snapshot;
 use crate::model::catalogue::Catalogue;
+use crate::model::erasure::Erasures;
 use crate::model::event::Event;
 use crate::model::histories::{Act, Histories, TypeIndex};
 use crate::model::ids::UserId;
@@ -42,6 +43,8 @@ impl Memory {
                 0
             }
             Change::Erased { user } => self.erase(user),
+            // Read again, events of before are left out, and `forget` took out what memory had of them.
+            Change::Forgotten { .. } => 0,
         };
         if record.seq > self.histories.applied_seq() {
             self.histories.set_applied_seq(record.seq);
@@ -55,6 +58,22 @@ impl Memory {
         let time = event.timestamp_ms.unwrap_or(NO_TIME);
         self.histories.apply(&event.user, Act::new(item, kind, event.value, time));
         self.catalogue.count(item, self.weight(&event.kind) * event.value, time);
+    }
+
+    /// Takes out the users who were erased behind `after`, the last record that memory has.
+    pub(super) fn forget(&self, erasures: &Erasures, after: u64) {
+        if erasures.last_seq() <= after {
+            return;
+        }
+        let mut erased = Vec::new();
+        self.histories.each(|user, _| {
+            if erasures.of(user).is_some_and(|erasure| erasure.seq > after) {
+                erased.push(user.clone());
+            }
+        });
+        for user in erased {
+            self.erase(&user);
+        }
     }
 
     fn erase(&self, user: &UserId) -> u64 {

@@ -3,6 +3,7 @@
 //! Outside this folder and the composition root nobody holds an address. An actor's file begins with what it owns, takes,
 //! gives and does when it crashes or is overloaded; the work itself is in the plain files beside it.
 
+pub mod eraser;
 pub mod errors;
 pub mod follower;
 pub mod handles;

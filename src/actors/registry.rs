@@ -1,7 +1,7 @@
 //! Writes versions, checks them once more as they will be loaded, and moves the alias.
 //!
 //! Owns: the version store and its aliases; the live and the previous model, loaded, so that a rollback is instant.
-//! In: `Register`, `Promote`, `Rollback`. Out: `Activate` to serving, announcements on `models`.
+//! In: `Register`, `Promote`, `Rollback`, `ForgetNext`. Out: `Activate` to serving, announcements on `models`.
 //! On crash: rebuilt from the store; a version with a wrong checksum is set aside, the one before stays live.
 //! In a process that follows another: reads only, and takes what the other made live.
 //! On overload: calls beyond a bound are refused with `Busy`.
@@ -20,6 +20,7 @@ use super::serving::Serving;
 use super::slot::Slot;
 use super::supervision::{ExitGuard, answers_pings};
 use crate::model::catalogue::Catalogue;
+use crate::model::erasure::Erasures;
 use crate::model::ids::Version;
 use crate::model::manifest::Manifest;
 use crate::model::serving::live::LiveModel;
@@ -46,6 +47,8 @@ pub struct RegistryParts {
     pub announce: Announce,
     /// Called once the alias was read and its version answers, or none can.
     pub ready: Arc<dyn Fn() + Send + Sync>,
+    /// Who was erased.
+    pub erasures: Arc<Erasures>,
     /// Where loads are timed.
     pub meters: Arc<Meters>,
 }
@@ -92,6 +95,11 @@ pub struct Look;
 #[derive(Message)]
 #[rtype(result = "Result<Arc<LiveModel>, RegistryError>")]
 pub struct LoadVersion(pub Version);
+
+/// Takes erased users out of the files of the first version behind this one; answers which that was.
+#[derive(Message)]
+#[rtype(result = "Result<Option<Version>, RegistryError>")]
+pub struct ForgetNext(pub Version);
 
 answers_pings!(Registry);
 
@@ -160,6 +168,7 @@ by_releases! {
     ShowVersion => |releases, message| releases.show(message.0);
     Look => |releases, _message| releases.look();
     LoadVersion => |releases, message| releases.loaded(message.0);
+    ForgetNext => |releases, message| releases.forget_next(message.0);
 }
 
 /// The registry from outside.
@@ -230,6 +239,15 @@ impl RegistryHandle {
     /// [`RegistryError::NoPrevious`] and others.
     pub async fn rollback(&self) -> Result<Arc<Manifest>, RegistryError> {
         self.ask(Rollback).await
+    }
+
+    /// Takes erased users out of the files of the first version behind `after` and, where it is loaded, out of memory;
+    /// answers which version that was, none behind the last.
+    ///
+    /// # Errors
+    /// [`RegistryError`]; the version is then as it was, or without them.
+    pub async fn forget_next(&self, after: Version) -> Result<Option<Version>, RegistryError> {
+        self.ask(ForgetNext(after)).await
     }
 
     /// Writes a fitted model as the next version and makes it live; returns once it answers.

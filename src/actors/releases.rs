@@ -10,12 +10,13 @@ use super::registry::RegistryParts;
 use super::serving::{Activate, Serving};
 use super::slot::Slot;
 use crate::model::catalogue::Catalogue;
-use crate::model::ids::Version;
+use crate::model::erasure::Erasures;
+use crate::model::ids::{UserId, Version};
 use crate::model::manifest::Manifest;
 use crate::model::serving::live::LiveModel;
 use crate::model::training::probes::check_probes;
 use crate::store::artifacts::StoreError;
-use crate::store::versions::{VersionError, VersionStore};
+use crate::store::versions::{ModelFiles, VersionError, VersionStore};
 
 /// How long the serving actor may take for a swap, a restart of it counted in.
 const SWAP: Duration = Duration::from_secs(15);
@@ -33,6 +34,7 @@ pub struct Releases {
     serving: Slot<Serving>,
     announce: Announce,
     follows: bool,
+    erasures: Arc<Erasures>,
     meters: Arc<Meters>,
     live: Option<Arc<LiveModel>>,
     previous: Option<Arc<LiveModel>>,
@@ -42,8 +44,9 @@ pub struct Releases {
 impl Releases {
     /// Releases out of a store, with nothing loaded.
     pub fn new(parts: RegistryParts) -> Self {
-        let RegistryParts { store, catalogue, serving, announce, follows, ready: _, meters } = parts;
-        Self { store, catalogue, serving, announce, follows, meters, live: None, previous: None, asked: None }
+        let RegistryParts { store, catalogue, serving, announce, follows, ready: _, erasures, meters } = parts;
+        let (live, previous, asked) = (None, None, None);
+        Self { store, catalogue, serving, announce, follows, erasures, meters, live, previous, asked }
     }
 
     /// Makes the alias's version answer. A damaged one is set aside and the one before takes its place.
@@ -75,7 +78,7 @@ impl Releases {
     /// Writes, loads back, probes, aliases, swaps, announces, prunes.
     pub async fn register(&mut self, registration: Registration) -> Result<Arc<Manifest>, RegistryError> {
         self.may_write()?;
-        let model = write_checked(&self.store, &self.catalogue, &self.meters, registration).await?;
+        let model = write_checked(&self.store, &self.catalogue, &self.erasures, &self.meters, registration).await?;
         self.make_live(model).await
     }
 
@@ -106,6 +109,57 @@ impl Releases {
     pub async fn rollback(&mut self) -> Result<Arc<Manifest>, RegistryError> {
         let aliases = self.store.aliases().await.map_err(store_error)?;
         self.promote(aliases.previous.ok_or(RegistryError::NoPrevious)?).await
+    }
+
+    /// Takes erased users out of the first version behind `after`; answers which that was.
+    pub async fn forget_next(&mut self, after: Version) -> Result<Option<Version>, RegistryError> {
+        if self.follows {
+            return Ok(None);
+        }
+        if after == Version(0) {
+            // No write is under way here: what looks like one was interrupted.
+            self.store.clean().await.map_err(store_error)?;
+        }
+        let numbers = self.store.numbers().await.map_err(store_error)?;
+        let Some(version) = numbers.into_iter().find(|&version| version > after) else { return Ok(None) };
+        if self.forget_in(version).await? {
+            self.load_again(version).await?;
+        }
+        Ok(Some(version))
+    }
+
+    /// Takes erased users out of a version's files; whether there were any. A damaged version is set aside.
+    async fn forget_in(&self, version: Version) -> Result<bool, RegistryError> {
+        let erasures = self.erasures.clone();
+        let gone = move |manifest: &Manifest, user: &UserId| {
+            erasures.outdates(user, manifest.data.applied_seq, manifest.created_ms)
+        };
+        match self.store.forget(version, gone).await {
+            Ok(users) => Ok(users > 0),
+            Err(error @ VersionError::Damaged { .. }) => {
+                tracing::error!(%error, "it is set aside as it is, erased users in it too");
+                self.store.set_aside(version, &error.to_string()).await.map_err(store_error)?;
+                Ok(false)
+            }
+            Err(error) => Err(store_error(error)),
+        }
+    }
+
+    /// Puts a version whose files were rewritten in the place of what is loaded of it.
+    async fn load_again(&mut self, version: Version) -> Result<(), RegistryError> {
+        let is = |model: &Option<Arc<LiveModel>>| model.as_ref().is_some_and(|model| model.version() == version);
+        let (live, previous) = (is(&self.live), is(&self.previous));
+        if is(&self.asked) {
+            self.asked = None;
+        }
+        if !live && !previous {
+            return Ok(());
+        }
+        let model = load(&self.store, &self.catalogue, &self.meters, version).await?;
+        if previous {
+            self.previous = Some(model.clone());
+        }
+        if live { self.swap(model).await } else { Ok(()) }
     }
 
     /// Every version with the aliases.
@@ -157,8 +211,10 @@ impl Releases {
                 Err(error) => return Err(error.into()),
             }
         }
-        if self.live.as_ref().is_none_or(|live| live.version() != model.version()) {
-            self.previous = self.live.replace(model);
+        let version = model.version();
+        let before = self.live.replace(model).filter(|live| live.version() != version);
+        if before.is_some() {
+            self.previous = before;
         }
         Ok(())
     }
@@ -199,18 +255,26 @@ pub async fn load_live(
     Ok(None)
 }
 
-/// Writes a version, loads it back and asks it the probes; one that answers otherwise is set aside. It is not live yet.
+/// Writes a version, without those who were erased while it was trained, loads it back and asks it the probes; one that
+/// answers otherwise is set aside. It is not live yet.
 ///
 /// # Errors
 /// [`RegistryError`].
 pub async fn write_checked(
     store: &VersionStore,
     catalogue: &Arc<Catalogue>,
+    erasures: &Erasures,
     meters: &Meters,
     registration: Registration,
 ) -> Result<Arc<LiveModel>, RegistryError> {
-    let Registration { draft, fitted, probes } = registration;
-    let manifest = store.write(draft, &fitted).await.map_err(store_error)?;
+    let Registration { draft, fitted, mut probes } = registration;
+    let (applied_seq, created_ms) = (draft.data.applied_seq, draft.created_ms);
+    let gone = |user: &UserId| erasures.outdates(user, applied_seq, created_ms);
+    probes.probes.retain(|probe| !gone(&probe.user));
+    let version = draft.version;
+    let files = ModelFiles::of(&fitted).and_then(|files| files.without(&fitted.user_ids, gone));
+    let files = files.map_err(|source| store_error(VersionError::Model { version, source }))?;
+    let manifest = store.write_files(draft, files).await.map_err(store_error)?;
     drop(fitted);
     fail::fail_point!("registry.after_write");
     let model = load(store, catalogue, meters, manifest.version).await?;

@@ -27,6 +27,7 @@ impl Memory {
     /// # Errors
     /// [`LogError`]; what came before the damage is then applied.
     pub fn catch_up(&self, log: &EventLog) -> Result<(), LogError> {
+        self.forget(log.erasures(), self.histories.applied_seq());
         let mut replaying = Replaying::new(self);
         let read = log.replay(self.histories.applied_seq(), &mut |record| {
             replaying.apply(record);

@@ -8,7 +8,8 @@ use tokio::sync::broadcast;
 use super::kafka::Streams;
 use super::parts::Parts;
 use super::{StartError, plan};
-use crate::actors::handles::{RegistryHandle, TrainerHandle};
+use crate::actors::eraser::{Eraser, EraserParts};
+use crate::actors::handles::{EraserHandle, RegistryHandle, TrainerHandle};
 use crate::actors::ingestor::{IngestParts, Ingestor};
 use crate::actors::job::JobParts;
 use crate::actors::messages::ScheduleState;
@@ -39,6 +40,7 @@ pub struct Children {
     pub trainer: TrainerHandle,
     pub trainer_slot: Slot<Trainer>,
     pub registry: RegistryHandle,
+    pub eraser: EraserHandle,
 }
 
 /// Makes the factories.
@@ -47,12 +49,14 @@ pub fn factories(wiring: &Wiring<'_>) -> Result<Children, StartError> {
     let alias_read = Arc::new(AtomicBool::new(false));
     let (serving_slot, registry_slot, trainer_slot) = (Slot::default(), Slot::default(), Slot::default());
     let registry = RegistryHandle::new(registry_slot.clone());
+    let eraser = EraserHandle::new(parts.log.erasures().clone());
     let trainer = TrainerHandle::new(trainer_slot.clone(), parts.log.clone(), wiring.changes.clone());
 
     let mut factories = vec![
         serving(wiring, serving_slot.clone()),
         ingestor(parts),
         registry_factory(wiring, registry_slot, serving_slot, alias_read.clone()),
+        eraser_factory(parts, registry.clone(), eraser.clone()),
     ];
     if parts.settings.server.role == Role::Serve {
         parts.readiness.blocked_while("the live version", move || !alias_read.load(Ordering::Acquire));
@@ -63,7 +67,7 @@ pub fn factories(wiring: &Wiring<'_>) -> Result<Children, StartError> {
         factories.extend(kafka.follower(registry.clone()));
         factories.extend(kafka.factories(parts, &wiring.stats));
     }
-    Ok(Children { factories, trainer, trainer_slot, registry })
+    Ok(Children { factories, trainer, trainer_slot, registry, eraser })
 }
 
 fn serving(wiring: &Wiring<'_>, slot: Slot<Serving>) -> Box<dyn Factory> {
@@ -105,9 +109,22 @@ fn registry_factory(
         follows: wiring.parts.settings.server.role == Role::Serve,
         announce: announce.unwrap_or_else(|| Arc::new(|_| ())),
         ready: Arc::new(move || alias_read.store(true, Ordering::Release)),
+        erasures: wiring.parts.log.erasures().clone(),
         meters: wiring.parts.meters.clone(),
     };
     Box::new(SlotFactory::new("registry", true, slot, move |guard| Registry::new(parts.clone(), guard)))
+}
+
+fn eraser_factory(parts: &Parts, registry: RegistryHandle, handle: EraserHandle) -> Box<dyn Factory> {
+    let parts = EraserParts {
+        log: parts.log.clone(),
+        registry,
+        handle,
+        clock: parts.clock.clone(),
+        wait_ms: parts.settings.storage.erase_within.millis_i64() / 2,
+    };
+    // Hung, it may hold the log's files and the writer: another beside it would not get on.
+    Box::new(SlotFactory::new("eraser", true, Slot::default(), move |guard| Eraser::new(parts.clone(), guard)))
 }
 
 fn trainer_factory(

@@ -24,8 +24,8 @@ impl Downloads for Files {
     async fn open(&self, version: Version) -> Result<Download, RegistryError> {
         let manifest = self.0.manifest(version).await.map_err(store_error)?;
         let made = u64::try_from(manifest.created_ms / 1000).unwrap_or(0);
-        let names: Vec<String> =
-            manifest.files.into_keys().chain([MANIFEST, MANIFEST_SUM].map(str::to_owned)).collect();
+        let files = manifest.files.iter().map(|(name, file)| file.place(name).to_owned());
+        let names: Vec<String> = files.chain([MANIFEST, MANIFEST_SUM].map(str::to_owned)).collect();
         let store = self.0.clone();
         let entries = stream::iter(names).then(move |name| {
             let store = store.clone();

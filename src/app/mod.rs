@@ -15,7 +15,7 @@ use std::time::Duration;
 use actix::{Actor, Addr};
 use tokio::sync::{broadcast, watch};
 
-use crate::actors::handles::{IngestHandle, OverseerHandle, RegistryHandle, TrainerHandle};
+use crate::actors::handles::{EraserHandle, IngestHandle, OverseerHandle, RegistryHandle, TrainerHandle};
 use crate::actors::overseer::{Board, Overseer, StopChildren};
 use crate::actors::restarts::RestartPolicy;
 use crate::actors::serving::Activated;
@@ -88,6 +88,7 @@ pub struct Running {
     pub registry: RegistryHandle,
     /// Why the process must end, once it must.
     pub fatal: watch::Receiver<Option<String>>,
+    eraser: EraserHandle,
     readiness: Arc<Readiness>,
     http: server::Stop,
     overseer: Addr<Overseer>,
@@ -152,6 +153,7 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
         ingest: parts.ingest.clone(),
         trainer: children.trainer.clone(),
         registry: children.registry.clone(),
+        eraser: children.eraser.clone(),
         overseer: OverseerHandle::new(board),
         stats,
         readiness: readiness.clone(),
@@ -177,6 +179,7 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
         activated,
         trainer: children.trainer,
         registry: children.registry,
+        eraser: children.eraser,
         fatal: fatal_seen,
         readiness,
         http: stopper,
@@ -199,6 +202,7 @@ impl Running {
     /// and waited for -> actors. What is not done within the grace period is left.
     pub async fn stop(self) {
         self.readiness.stop();
+        self.eraser.stop();
         let (http, kafka) = (self.http, self.kafka);
         let stopping = async move {
             if let Some(streams) = kafka {

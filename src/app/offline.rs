@@ -40,6 +40,7 @@ impl Offline {
         memory.catch_up(&log)?;
         let (histories, catalogue) = (memory.histories.clone(), memory.catalogue.clone());
         let recommending = Recommending::new(histories, catalogue, Arc::default(), parts::rules(settings));
+        let recommending = recommending.heeding(log.erasures().clone());
         Ok(Self { log, versions, recommending, memory })
     }
 
@@ -68,7 +69,8 @@ impl Offline {
     /// # Errors
     /// [`RegistryError`]; the live version is then as it was.
     pub async fn publish(&self, registration: Registration) -> Result<Arc<Manifest>, RegistryError> {
-        let model = write_checked(&self.versions, &self.memory.catalogue, &Meters::default(), registration).await?;
+        let (catalogue, erasures, meters) = (&self.memory.catalogue, self.log.erasures(), Meters::default());
+        let model = write_checked(&self.versions, catalogue, erasures, &meters, registration).await?;
         let manifest = model.manifest.clone();
         self.versions.activate(manifest.version).await.map_err(store_error)?;
         if let Err(error) = self.versions.prune().await {

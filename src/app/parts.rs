@@ -42,12 +42,9 @@ impl Parts {
         let artifacts = Artifacts::open(&settings.storage)?;
         let versions = Arc::new(VersionStore::new(artifacts, settings.registry.keep));
         let memory = memory(&settings);
-        let recommending = Arc::new(Recommending::new(
-            memory.histories.clone(),
-            memory.catalogue.clone(),
-            Arc::default(),
-            rules(&settings),
-        ));
+        let recommending =
+            Recommending::new(memory.histories.clone(), memory.catalogue.clone(), Arc::default(), rules(&settings));
+        let recommending = Arc::new(recommending.heeding(log.erasures().clone()));
         let traces = Traces::start(&settings.telemetry)?.map(Arc::new);
         let ingest_slot = Slot::default();
         let meters = Arc::new(Meters::default());

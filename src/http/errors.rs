@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::ports::PortError;
-use crate::actors::errors::{CallError, IngestError, RegistryError, RunError};
+use crate::actors::errors::{CallError, EraseError, IngestError, RegistryError, RunError};
 use crate::model::wire::BodyError;
 
 /// The content type of errors.
@@ -298,6 +298,14 @@ impl From<IngestError> for ApiError {
             IngestError::Call(error) => error.into(),
             IngestError::Log(_) | IngestError::Away(_) => Self::new(Kind::Unavailable, error.to_string()),
             IngestError::Refused(_) => Self::new(Kind::Conflict, error.to_string()),
+        }
+    }
+}
+
+impl From<EraseError> for ApiError {
+    fn from(error: EraseError) -> Self {
+        match error {
+            EraseError::Stopping | EraseError::Failed(_) => Self::new(Kind::Unavailable, error.to_string()),
         }
     }
 }

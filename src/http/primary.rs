@@ -49,7 +49,11 @@ impl Primary {
         }
     }
 
-    async fn answer(&self, request: &actix_web::HttpRequest, body: web::Bytes) -> Result<HttpResponse, ApiError> {
+    /// The answer to a call with a body of its own.
+    ///
+    /// # Errors
+    /// 503 where the other process does not answer, or is of role `serve` too.
+    pub async fn answer(&self, request: &actix_web::HttpRequest, body: web::Bytes) -> Result<HttpResponse, ApiError> {
         if self.url.is_empty() {
             return Err(away(
                 "this process only answers (role serve) and knows no other: set server.primary_url, or ask the process of role train",

@@ -12,7 +12,7 @@ use super::ports::{DeadLetters, Downloads, KafkaStatus, VersionLoader};
 use super::primary::Primary;
 use super::rates::Rates;
 use super::readiness::Readiness;
-use crate::actors::handles::{IngestHandle, OverseerHandle, RegistryHandle, TrainerHandle};
+use crate::actors::handles::{EraserHandle, IngestHandle, OverseerHandle, RegistryHandle, TrainerHandle};
 use crate::actors::meters::Meters;
 use crate::actors::traces::Traces;
 use crate::model::clock::Clock;
@@ -41,6 +41,8 @@ pub struct Parts {
     pub trainer: TrainerHandle,
     /// The registry.
     pub registry: RegistryHandle,
+    /// The eraser.
+    pub eraser: EraserHandle,
     /// The overseer.
     pub overseer: OverseerHandle,
     /// The figures of `/state`, which Kafka's responder counts in too.

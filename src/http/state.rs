@@ -11,6 +11,7 @@ use super::openapi::Refused;
 use super::service::Service;
 use super::times;
 use crate::actors::messages::ActorStatus;
+use crate::model::erasure::Waiting;
 use crate::model::ids::Version;
 use crate::model::serving::prequential::PrequentialBody;
 use crate::model::serving::stats::StatsBody;
@@ -32,6 +33,8 @@ pub struct StateView {
     pub versions: VersionNumbers,
     /// The events taken in.
     pub events: EventsView,
+    /// Erasures whose files are not rewritten yet.
+    pub erasures: ErasuresView,
     /// The actors.
     pub actors: Vec<ActorStatus>,
     /// Connection, offsets and lag; null without Kafka.
@@ -86,6 +89,30 @@ pub struct EventsView {
     pub items: usize,
     /// The last record of the log that answers rest on.
     pub applied_seq: u64,
+}
+
+/// Erasures whose files are not rewritten yet.
+#[derive(Debug, Clone, Default, Serialize, utoipa::ToSchema)]
+pub struct ErasuresView {
+    /// How many.
+    pub waiting: usize,
+    /// When the oldest of them must be done, RFC 3339; null where none waits.
+    pub due: Option<String>,
+    /// Seconds since then, 0 where it is still to come: above 0, the rewriting is late.
+    pub late_seconds: f64,
+}
+
+impl ErasuresView {
+    fn of(waiting: Option<Waiting>, within_ms: i64, now_ms: i64) -> Self {
+        let Some(Waiting { count, oldest_ms }) = waiting else { return Self::default() };
+        // A folder of an earlier format does not tell when: it is due at once.
+        let due_ms = if oldest_ms == 0 { now_ms } else { oldest_ms.saturating_add(within_ms) };
+        Self {
+            waiting: count,
+            due: times::rfc3339(due_ms),
+            late_seconds: (now_ms.saturating_sub(due_ms)).max(0) as f64 / 1e3,
+        }
+    }
 }
 
 /// Memory, in bytes; of its parts, about.
@@ -154,6 +181,11 @@ pub fn with_versions(service: &Service, versions: VersionNumbers) -> StateView {
             items: recommending.catalogue.len(),
             applied_seq: recommending.histories.applied_seq(),
         },
+        erasures: ErasuresView::of(
+            recommending.erasures.waiting(),
+            service.parts.settings.storage.erase_within.millis_i64(),
+            now_ms,
+        ),
         actors: service.parts.overseer.actors(),
         kafka: service.parts.kafka.as_ref().map(|kafka| kafka.status()),
         ready: report.blocked.is_none(),

@@ -15,7 +15,7 @@ use super::edge::edge;
 use super::readiness::Readiness;
 use super::routes;
 use super::service::{Parts, Service};
-use crate::actors::handles::{IngestHandle, OverseerHandle, RegistryHandle, TrainerHandle};
+use crate::actors::handles::{EraserHandle, IngestHandle, OverseerHandle, RegistryHandle, TrainerHandle};
 use crate::actors::slot::Slot;
 use crate::model::catalogue::Catalogue;
 use crate::model::clock::Clock;
@@ -58,6 +58,7 @@ pub fn service(change: impl FnOnce(&mut Settings)) -> web::Data<Service> {
         ingest: IngestHandle::new(Slot::default(), 1, Arc::default()).0,
         trainer: trainer(),
         registry: RegistryHandle::new(Slot::default()),
+        eraser: EraserHandle::new(Arc::default()),
         overseer: OverseerHandle::new(Arc::default()),
         stats: Arc::new(RequestStats::new(NOW_MS)),
         readiness: Arc::new(readiness),

@@ -114,6 +114,7 @@ fn answer(service: &Service, model: Arc<LiveModel>, asked: &Asked) -> HttpRespon
     let held = Arc::new(ArcSwapOption::from(Some(model)));
     let recommending =
         Recommending::new(shared.histories.clone(), shared.catalogue.clone(), held, shared.rules.clone());
+    let recommending = recommending.heeding(shared.erasures.clone());
     let mut scores = vec![0.0; asked.rows];
     for (user, places) in &asked.by_user {
         let items: Vec<ItemId> = places.iter().map(|(_, item)| item.clone()).collect();

@@ -56,11 +56,28 @@ pub async fn get(
 }
 
 /// `DELETE /v1/users/{id}`.
-#[utoipa::path(delete, path = "/v1/users/{id}", tag = "users", params(("id" = String, Path, description = "The user")),
+#[utoipa::path(delete, path = "/v1/users/{id}", tag = "users", params(
+        ("id" = String, Path, description = "The user"),
+        ("wait" = Option<bool>, Query, description = "Answers once all files are rewritten, instead of within storage.erase_within")),
     responses((status = 200, description = "The user is erased; how many events went", body = Object, example = json!({"user": "25", "events": 3})), Refused))]
-pub async fn delete(service: web::Data<Service>, id: web::Path<String>) -> Result<HttpResponse, ApiError> {
+pub async fn delete(
+    service: web::Data<Service>,
+    request: HttpRequest,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let wait = Params::read(request.query_string(), &["wait"])?.flag("wait")?;
     let user: UserId = params::id("id", &id)?;
-    let erased = service.parts.ingest.erase(user).await?;
+    let erased = service.parts.ingest.erase(user.clone()).await?;
+    if wait {
+        service.parts.eraser.rewritten(&user).await?;
+        // The versions are the other process's to rewrite.
+        if let Some(primary) = &service.parts.primary {
+            let answer = primary.answer(&request, web::Bytes::new()).await?;
+            if !answer.status().is_success() {
+                return Ok(answer);
+            }
+        }
+    }
     Ok(HttpResponse::Ok().json(json!({"user": &*id, "events": erased.events})))
 }
 

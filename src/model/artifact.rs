@@ -103,6 +103,30 @@ impl Tensors {
         self.0.get(name).map(|t| t.shape.as_slice()).ok_or_else(|| ArtifactError::Missing(name.to_owned()))
     }
 
+    /// Takes rows out of a tensor; `rows` are places along its first dimension, in order.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Missing`], or [`ArtifactError::Shape`] where it has no such row.
+    pub fn remove_rows(&mut self, name: &str, rows: &[usize]) -> Result<(), ArtifactError> {
+        let tensor = self.0.get_mut(name).ok_or_else(|| ArtifactError::Missing(name.to_owned()))?;
+        let Some((count, rest)) = tensor.shape.split_first_mut() else { return Err(wrong(name, "it has no rows")) };
+        if rows.last().is_some_and(|row| row >= count) {
+            return Err(wrong(name, &format!("it has {count} rows, not so many as there are users")));
+        }
+        let width = rest.iter().product::<usize>().max(1);
+        let mut at = 0;
+        let mut kept = || {
+            at += 1;
+            rows.binary_search(&((at - 1) / width)).is_err()
+        };
+        match &mut tensor.values {
+            Values::F32(values) => values.retain(|_| kept()),
+            Values::U32(values) => values.retain(|_| kept()),
+        }
+        *count -= rows.len();
+        Ok(())
+    }
+
     fn take(&mut self, name: &str, shape: &[usize]) -> Result<Values, ArtifactError> {
         let tensor = self.0.remove(name).ok_or_else(|| ArtifactError::Missing(name.to_owned()))?;
         if tensor.shape != shape {
@@ -177,5 +201,21 @@ mod tests {
         assert_eq!(back.take_u32("rows", &[3]).unwrap(), [7, 8, 9]);
         assert!(matches!(back.take_f32("weights", &[4]), Err(ArtifactError::Shape { .. })));
         assert!(matches!(back.take_f32("none", &[4]), Err(ArtifactError::Missing(_))));
+    }
+
+    #[test]
+    fn rows_are_taken_out_with_their_numbers() {
+        let mut tensors = Tensors::default().with_f32("users", &[4, 2], (0_u8..8).map(f32::from).collect()).with_u32(
+            "one",
+            &[1],
+            vec![5],
+        );
+        tensors.remove_rows("users", &[0, 2]).unwrap();
+        tensors.remove_rows("one", &[0]).unwrap();
+        let mut back = Tensors::from_bytes(&tensors.to_bytes().unwrap()).unwrap();
+        assert_eq!(back.take_f32("users", &[2, 2]).unwrap(), [2.0, 3.0, 6.0, 7.0]);
+        assert_eq!(back.take_u32("one", &[0]).unwrap(), [0_u32; 0]);
+        assert!(matches!(tensors.remove_rows("users", &[2]), Err(ArtifactError::Shape { .. })));
+        assert!(matches!(tensors.remove_rows("none", &[0]), Err(ArtifactError::Missing(_))));
     }
 }

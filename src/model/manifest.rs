@@ -7,8 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::ids::Version;
 use super::recommender::RecipeSpec;
 
-/// The format of the artifacts that this build writes; a folder of a later format is refused.
+/// The format of the artifacts that this build writes.
 pub const ARTIFACT_FORMAT: u32 = 1;
+
+/// The format of a version out of which users were erased: its manifest says under which names its files are kept. This build
+/// reads up to it; a later one is refused.
+pub const REWRITTEN_FORMAT: u32 = 2;
 
 /// Where the next record of one Kafka partition is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -87,12 +91,23 @@ pub struct FileEntry {
     pub sha256: String,
     /// Its length.
     pub bytes: u64,
+    /// The name under which it is kept, where it took the place of the one it is named for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_as: Option<String>,
+}
+
+impl FileEntry {
+    /// The name under which the file that is listed as `name` is kept.
+    #[must_use]
+    pub fn place<'a>(&'a self, name: &'a str) -> &'a str {
+        self.kept_as.as_deref().unwrap_or(name)
+    }
 }
 
 /// The manifest of one version, written last.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// [`ARTIFACT_FORMAT`] when it was written.
+    /// [`ARTIFACT_FORMAT`] when it was written, [`REWRITTEN_FORMAT`] since users were erased out of it.
     pub format: u32,
     /// The version's number.
     pub version: Version,

@@ -9,6 +9,7 @@ pub mod candidates;
 pub mod catalogue;
 pub mod clock;
 pub mod dataset;
+pub mod erasure;
 pub mod evaluation;
 pub mod event;
 pub mod histories;

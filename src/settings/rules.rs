@@ -74,7 +74,7 @@ const RULES: [(&str, Rule); 65] = [
     ("storage.import_watch", Rule::Form(forms::place)),
     ("storage.import_format", Rule::OneOf(&["events", "transactions"])),
     ("storage.seal_events", Rule::Int(1, MANY)),
-    ("storage.erase_within", Rule::Span(60 * SECOND, 3650 * DAY)),
+    ("storage.erase_within", Rule::Span(SECOND, 3650 * DAY)),
     ("storage.s3_endpoint", Rule::Form(forms::url)),
     ("storage.s3_region", Rule::Filled),
     ("ingest.queue", Rule::Int(1, 1_000_000)),

@@ -6,8 +6,11 @@
 mod harness;
 #[path = "../faults/kafka.rs"]
 mod kafka;
+#[path = "../service/traces_of.rs"]
+mod traces_of;
 
 mod damage;
+mod erasure;
 mod expected;
 mod kills;
 mod load;

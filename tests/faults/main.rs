@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod alerts;
+mod erasure;
 #[path = "../service/harness.rs"]
 mod harness;
 mod kafka;
 mod metrics;
 mod replicas;
 mod traces;
+#[path = "../service/traces_of.rs"]
+mod traces_of;
 mod wire;

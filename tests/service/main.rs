@@ -3,6 +3,10 @@
 
 mod actors;
 mod answers;
+mod erasure;
 mod harness;
 mod metrics;
+mod stopping;
 mod swaps;
+mod traces_of;
+mod upgrade;

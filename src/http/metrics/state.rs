@@ -21,6 +21,10 @@ pub(super) fn write(state: &StateView, reused: u64, judged: &[PrequentialBody], 
     out.one("ouzel_history_events", "gauge", "Events in all histories.", events.events as f64);
     out.one("ouzel_users", "gauge", "Users with a history.", events.users as f64);
     out.one("ouzel_items", "gauge", "Items in the catalogue.", events.items as f64);
+    let erasures = &state.erasures;
+    out.one("ouzel_erasures_waiting", "gauge", "Erasures whose files are not rewritten.", erasures.waiting as f64);
+    let help = "Time since the oldest of them had to be done.";
+    out.one("ouzel_erasures_late_seconds", "gauge", help, erasures.late_seconds);
     out.one("ouzel_reused_lists_total", "counter", "Answers that were a kept list.", reused as f64);
     out.one("ouzel_ready", "gauge", "Whether requests are answered.", f64::from(u8::from(state.ready)));
     actors(state, out);

@@ -102,7 +102,14 @@ impl Recommending {
         let user = user?;
         let seen = leave_out_seen.then_some(&mut work.left_out);
         let known = self.types.read(&self.histories, &self.rules, user, &mut work.past, seen);
-        if known { model?.user_rows.get(user).copied() } else { None }
+        if !known {
+            return None;
+        }
+        let model = model?;
+        let row = model.user_rows.get(user).copied()?;
+        let (applied_seq, created_ms) = (model.manifest.data.applied_seq, model.manifest.created_ms);
+        // Somebody who came back after an erasure is not whom an older version knew.
+        if self.erasures.outdates(user, applied_seq, created_ms) { None } else { Some(row) }
     }
 }
 

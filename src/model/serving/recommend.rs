@@ -15,6 +15,7 @@ use super::prequential::Prequential;
 use super::query::{MAX_N, Query};
 use super::reuse::{Page, Reuse};
 use crate::model::catalogue::Catalogue;
+use crate::model::erasure::Erasures;
 use crate::model::histories::Histories;
 use crate::model::ids::{ItemId, ItemIndex, UserId};
 use crate::model::recommender::{Acted, Taste};
@@ -49,6 +50,8 @@ pub struct Recommending {
     pub live: Arc<arc_swap::ArcSwapOption<LiveModel>>,
     /// The rules.
     pub rules: ListRules,
+    /// Who was erased: a version that was fitted before knows nothing of them any more.
+    pub erasures: Arc<Erasures>,
     /// What the versions were worth on the events that came while they were live.
     pub prequential: Arc<Prequential>,
     pub(super) ladder: Ladder,
@@ -66,7 +69,14 @@ impl Recommending {
         rules: ListRules,
     ) -> Self {
         let (ladder, types, reuse) = (Ladder::default(), TypeRules::default(), Reuse::new(rules.reuse));
-        Self { histories, catalogue, live, rules, prequential: Arc::default(), ladder, reuse, types }
+        let (erasures, prequential) = (Arc::default(), Arc::default());
+        Self { histories, catalogue, live, rules, erasures, prequential, ladder, reuse, types }
+    }
+
+    /// The same, heeding the erasures of a log.
+    #[must_use]
+    pub fn heeding(self, erasures: Arc<Erasures>) -> Self {
+        Self { erasures, ..self }
     }
 
     /// Answers a question with the live model, by a kept list where there is one.

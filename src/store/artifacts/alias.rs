@@ -73,7 +73,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Aliases, StoreError> {
     let damaged = |error: serde_json::Error| StoreError::AliasesDamaged(error.to_string());
     let Head { format } = serde_json::from_slice(bytes).map_err(damaged)?;
     if format > ALIASES_FORMAT {
-        return Err(StoreError::Aliases(format!("format {format} is later than this build's {ALIASES_FORMAT}")));
+        return Err(StoreError::Aliases(format!(
+            "it is of format {format}, this build knows up to {ALIASES_FORMAT}: use a later build"
+        )));
     }
     let Object { format, live, previous, sum: wanted } = serde_json::from_slice(bytes).map_err(damaged)?;
     let aliases = Aliases { format, live, previous };
@@ -101,7 +103,9 @@ mod tests {
         assert_eq!(decode(&bytes).unwrap(), aliases);
         assert_eq!(decode(br#"{"format":1,"live":7,"previous":null}"#).unwrap(), aliases, "without a sum");
         let later = br#"{"format":2,"live":{"eu":7}}"#;
-        assert!(matches!(decode(later), Err(StoreError::Aliases(text)) if text.contains("format 2")));
+        assert!(
+            matches!(decode(later), Err(StoreError::Aliases(text)) if text.contains("format 2, this build knows up to 1"))
+        );
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::error::LogError;
 use super::record::{Appended, Change, LogRecord, Outcome};
 use super::tables::{ItemRow, id_key, number, offset_key};
 use super::{EventLog, codec};
+use crate::model::erasure::Origin;
 use crate::model::event::{Event, ImportedEvent};
 
 impl EventLog {
@@ -26,8 +27,10 @@ impl EventLog {
         let appended = records(batch, outcomes, before + 1, !self.reached(batch)?);
         let last = before + appended.records.len() as u64;
         let mut write = self.tables.durable();
+        let mut erasures = self.forget_offsets(&mut write, &batch.begins)?;
         if last > before {
             self.put_records(&mut write, batch, &appended, last)?;
+            erasures.extend(self.put_erasures(&mut write, batch, &appended.records)?);
         }
         self.put_offsets(&mut write, batch)?;
         if let Some(mark) = &batch.import
@@ -38,6 +41,9 @@ impl EventLog {
         fail::fail_point!("log.before_commit");
         write.commit()?;
         fail::fail_point!("log.after_commit");
+        for (user, erasure) in erasures {
+            self.erasures.put(user, erasure);
+        }
         self.last.store(last, Ordering::Release);
         self.tail_events.fetch_add(appended.accepted, Ordering::AcqRel);
         if last > before {
@@ -77,6 +83,8 @@ impl EventLog {
             let known = self.known_offset(batch, place, &mut reached)?;
             let outcome = if known {
                 Outcome::KnownOffset
+            } else if self.erasures.bars(&event.user, origin(batch, place, event)) {
+                Outcome::Erased
             } else if self.known_line(event, &mut imported)? {
                 Outcome::KnownLine
             } else if event.id.as_deref().map_or(Ok(false), |id| self.known_id(id, batch.arrival_ms, &mut ids))? {
@@ -156,13 +164,13 @@ impl EventLog {
         }
         for LogRecord { seq, change } in &appended.records {
             match change {
-                Change::Event { .. } => {}
                 Change::Item { item, data, arrival_ms } => {
                     let row = ItemRow { seq: *seq, arrival_ms: *arrival_ms, data: data.clone() };
                     let json = serde_json::to_vec(&row).map_err(|e| LogError::Batch(e.to_string()))?;
                     write.insert(&self.tables.items, item.as_str(), json);
                 }
-                Change::Erased { user } => write.insert(&self.tables.erased, user.as_str(), seq.to_le_bytes()),
+                // The batch's row holds the events; erasures have rows of their own.
+                Change::Event { .. } | Change::Erased { .. } | Change::Forgotten { .. } => {}
             }
         }
         Ok(())
@@ -202,8 +210,18 @@ impl EventLog {
 fn events(appended: &Appended) -> impl Iterator<Item = &Event> {
     appended.records.iter().filter_map(|record| match &record.change {
         Change::Event { event, .. } => Some(event),
-        Change::Item { .. } | Change::Erased { .. } => None,
+        Change::Item { .. } | Change::Erased { .. } | Change::Forgotten { .. } => None,
     })
+}
+
+/// Where an event of a batch came from.
+fn origin<'a>(batch: &'a EventBatch, place: usize, event: &Event) -> Origin<'a> {
+    let position = batch.positions.get(place);
+    if let Some((partition, offset)) = position.and_then(|p| Some((batch.offsets.get(p.partition)?, p.offset))) {
+        return Origin::Kafka { partition, offset, time_ms: event.timestamp_ms };
+    }
+    let imported = || event.id.as_deref().and_then(ImportedEvent::from_id).is_some();
+    if batch.import.is_some() || imported() { Origin::File(event.timestamp_ms) } else { Origin::Sent }
 }
 
 /// The batch's new records in order: events, and, where `changes` are wanted, item changes and erasures.

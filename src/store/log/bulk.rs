@@ -11,6 +11,7 @@ use super::list::Segment;
 use super::segment::SegmentWriter;
 use super::tables::id_key;
 use super::{EventLog, Writer};
+use crate::model::erasure::Origin;
 use crate::model::event::{Event, ImportedEvent};
 
 /// An import under way: events go in by [`BulkImport::push`] and belong to the log from [`BulkImport::commit`] on. Dropped
@@ -46,7 +47,7 @@ impl EventLog {
 }
 
 impl BulkImport<'_> {
-    /// Adds an event, unless its id came in within the window: then false.
+    /// Adds an event, unless its id came in within the window or it is from before its user's erasure: then false.
     ///
     /// # Errors
     /// [`LogError::Segment`] (a full disk), [`LogError::Io`] or a failed look-up of the id.
@@ -59,6 +60,9 @@ impl BulkImport<'_> {
                 none.insert(Open { segment, first, next: first, ids: Vec::new(), in_segment: HashSet::new() })
             }
         };
+        if self.log.erasures.bars(&event.user, Origin::File(event.timestamp_ms)) {
+            return Ok(false);
+        }
         if let Some(id) = event.id.as_deref() {
             if self.log.known_id(id, self.arrival_ms, &mut open.in_segment)? {
                 return Ok(false);

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::error::LogError;
 
-/// The format of the data folder that this build writes.
-pub const FORMAT: u32 = 1;
+/// The format of the data folder that this build writes. 2: erased users stand in the tables by a hash. Folders of format 1
+/// are brought to it when they are opened.
+pub const FORMAT: u32 = 2;
 
 /// Where everything of the log lies.
 #[derive(Debug, Clone)]
@@ -79,15 +80,15 @@ impl Folder {
         }
     }
 
-    /// Checks the folder's format; a folder without anything of the log in it gets this build's.
+    /// Checks the folder's format and gives it; a folder without anything of the log in it gets this build's.
     ///
     /// # Errors
     /// [`LogError::Format`] for a later one, [`LogError::Damaged`] for none where there should be one, [`LogError::Io`].
-    pub fn check_format(&self) -> Result<(), LogError> {
+    pub fn check_format(&self) -> Result<u32, LogError> {
         let path = self.format();
         match std::fs::read_to_string(&path) {
             Ok(text) => match text.trim().parse::<u32>() {
-                Ok(1..=FORMAT) => Ok(()),
+                Ok(known @ 1..=FORMAT) => Ok(known),
                 Ok(later @ 1..) => Err(LogError::Format { file: path, found: later.to_string(), known: FORMAT }),
                 Ok(0) | Err(_) => Err(LogError::damaged(&path, "it holds no format's number")),
             },
@@ -96,10 +97,19 @@ impl Folder {
                 if self.list().exists() || self.tables().exists() {
                     return Err(LogError::damaged(&path, "it is missing beside the log's other files"));
                 }
-                write_whole(&path, format!("{FORMAT}\n").as_bytes())
+                self.write_format()?;
+                Ok(FORMAT)
             }
             Err(source) => Err(LogError::Io { file: path, source }),
         }
+    }
+
+    /// Says that the folder is of this build's format.
+    ///
+    /// # Errors
+    /// [`LogError::Io`].
+    pub fn write_format(&self) -> Result<(), LogError> {
+        write_whole(&self.format(), format!("{FORMAT}\n").as_bytes())
     }
 }
 
@@ -160,10 +170,12 @@ mod tests {
     fn a_later_format_is_refused_and_a_missing_one_noticed() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::new(dir.path());
-        folder.check_format().unwrap();
-        folder.check_format().unwrap();
-        std::fs::write(folder.format(), "2\n").unwrap();
-        assert!(matches!(folder.check_format(), Err(LogError::Format { found, known: 1, .. }) if found == "2"));
+        assert_eq!(folder.check_format().unwrap(), FORMAT);
+        assert_eq!(folder.check_format().unwrap(), FORMAT);
+        std::fs::write(folder.format(), "1\n").unwrap();
+        assert_eq!(folder.check_format().unwrap(), 1);
+        std::fs::write(folder.format(), "3\n").unwrap();
+        assert!(matches!(folder.check_format(), Err(LogError::Format { found, known: FORMAT, .. }) if found == "3"));
         for nonsense in [&b""[..], b"0\n", b"q\n", b"\xb1\n"] {
             std::fs::write(folder.format(), nonsense).unwrap();
             assert!(matches!(folder.check_format(), Err(LogError::Damaged { .. })));

@@ -7,8 +7,11 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::batch::ImportMark;
 use super::error::LogError;
-use super::folder::{FORMAT, write_whole};
+use super::folder::write_whole;
 use crate::model::manifest::PartitionOffset;
+
+/// The format of the list that this build writes.
+pub const FORMAT: u32 = 1;
 
 /// One sealed segment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +113,16 @@ impl SegmentList {
     #[must_use]
     pub fn sealed_to(&self) -> u64 {
         self.segments.last().map_or(0, |segment| segment.last)
+    }
+
+    /// The list with `new` in the place of `old`; as it is where `old` is not in it.
+    #[must_use]
+    pub fn replacing(&self, old: &Segment, new: &Segment) -> Self {
+        let mut list = self.clone();
+        if let Some(place) = list.segments.iter_mut().find(|segment| *segment == old) {
+            place.clone_from(new);
+        }
+        list
     }
 
     /// The list with one segment more.

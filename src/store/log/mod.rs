@@ -13,6 +13,11 @@
 //! **Reading.** [`EventLog::replay`] gives all records behind a number in order: events from segments and tail, item data
 //! and erasures from their tables at the number of their last change. Events of a user erased later are left out.
 //!
+//! **Erasing.** From its record on an erased user's events are left out of every reading. [`EventLog::rewrite`] then takes
+//! their bytes out of the files: the tail is sealed without them, segments that hold them are replaced one by one (the new
+//! file first, then the list, then the old file goes), and fjall is made to drop its journal and old tables (`scrub`). Killed
+//! anywhere, the erasures still wait and all of it is done again.
+//!
 //! **Damage.** fjall ends its journal at the first entry it cannot read. Before it is opened the journals are therefore
 //! looked through (`journal`): a torn end is cut, kept aside until it is clear that nothing of it was acknowledged (`mark`),
 //! and said; damage with whole records behind it, a wrong checksum of a row or segment and a hole in the numbers stop the
@@ -22,6 +27,7 @@ mod append;
 pub mod batch;
 mod bulk;
 mod codec;
+mod erased;
 mod error;
 mod folder;
 mod journal;
@@ -32,6 +38,8 @@ mod open;
 mod record;
 mod repair;
 mod replay;
+mod rewrite;
+mod scrub;
 mod seal;
 mod segment;
 mod states;
@@ -56,6 +64,7 @@ pub use record::{Appended, Change, LogRecord, Outcome};
 pub use repair::{RepairReport, repair};
 pub use verify::{Finding as VerifyFinding, VerifyReport, verify};
 
+use crate::model::erasure::Erasures;
 use crate::model::manifest::PartitionOffset;
 use folder::Folder;
 use list::SegmentList;
@@ -88,6 +97,9 @@ pub struct EventLog {
     last: AtomicU64,
     tail_events: AtomicU64,
     options: LogOptions,
+    erasures: Arc<Erasures>,
+    /// Held by those who read whole files, and alone by who takes files away.
+    reading: RwLock<()>,
     folder: Folder,
     _lock: File,
 }

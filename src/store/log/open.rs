@@ -10,12 +10,12 @@ use parking_lot::{Mutex, RwLock};
 
 use super::batch::ImportMark;
 use super::error::LogError;
-use super::folder::{Folder, aside, sync_folder};
+use super::folder::{FORMAT, Folder, aside, sync_folder};
 use super::journal::{self, Journal};
 use super::list::{Gap, SegmentList};
 use super::mark::{self, Mark, Marked};
 use super::tables::{Tables, id_key};
-use super::{EventLog, LogOptions, Writer, codec, segment};
+use super::{EventLog, LogOptions, Writer, codec, erased, segment};
 
 /// What was found and done when the log was opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub(super) struct TailSpan {
 
 pub(super) fn open(folder: &Folder, options: LogOptions) -> Result<(EventLog, Recovery), LogError> {
     let lock = folder.lock()?;
-    folder.check_format()?;
+    let format = folder.check_format()?;
     let list = SegmentList::load(&folder.list())?;
     for sealed in &list.segments {
         segment::check_sum(&folder.segments(), sealed)?;
@@ -99,6 +99,11 @@ pub(super) fn open(folder: &Folder, options: LogOptions) -> Result<(EventLog, Re
     for (kept, _) in &torn {
         std::fs::remove_file(kept).map_err(LogError::io(kept))?;
     }
+    let erasures = Arc::new(erased::load(&tables, format == 1)?);
+    if format != FORMAT {
+        fail::fail_point!("log.before_format");
+        folder.write_format()?;
+    }
     let mark = Mark::open(&folder.mark())?;
     mark.set(last)?;
     let recovery = Recovery {
@@ -119,6 +124,8 @@ pub(super) fn open(folder: &Folder, options: LogOptions) -> Result<(EventLog, Re
         last: AtomicU64::new(last),
         tail_events: AtomicU64::new(recovery.tail_events),
         options,
+        erasures,
+        reading: RwLock::new(()),
         folder: folder.clone(),
         _lock: lock,
     };

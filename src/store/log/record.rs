@@ -1,5 +1,6 @@
 //! What the log gives back: numbered records, and what became of each event of a batch.
 
+use crate::model::erasure::UserHash;
 use crate::model::event::Event;
 use crate::model::ids::{ItemId, UserId};
 use crate::model::item::ItemData;
@@ -32,10 +33,15 @@ pub enum Change {
         /// When it came in, milliseconds of the epoch.
         arrival_ms: i64,
     },
-    /// A user was erased: nothing of earlier records counts.
+    /// A user was erased just now: nothing of earlier records counts.
     Erased {
         /// Who.
         user: UserId,
+    },
+    /// The same, as the log remembers it.
+    Forgotten {
+        /// What stands for the user.
+        user: UserHash,
     },
 }
 
@@ -50,6 +56,8 @@ pub enum Outcome {
     KnownOffset,
     /// Its line of the file had been imported.
     KnownLine,
+    /// It is from before its user's erasure, read or imported once more.
+    Erased,
 }
 
 /// What became of a batch; all of it is durable.

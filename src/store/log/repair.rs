@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use fjall::Readable;
 
+use super::erased;
 use super::error::LogError;
 use super::folder::{Folder, aside, sync_folder, write_whole};
 use super::journal::{self, Journal};
@@ -86,9 +87,10 @@ impl Repair {
                     self.set_aside(&file)?;
                 }
                 self.note(format!("{} was missing or damaged and was written anew", file.display()));
-                write_whole(&file, format!("{}\n", super::folder::FORMAT).as_bytes())
+                // The first one: the next start brings what is of it, if anything is, to this build's.
+                write_whole(&file, b"1\n")
             }
-            other => other,
+            other => other.map(|_| ()),
         }
     }
 
@@ -113,7 +115,11 @@ impl Repair {
                 Err(other) => return Err(other),
             }
         }
-        list.segments.sort_by_key(|segment| segment.first);
+        // Of one that was rewritten and the one before it, which a crash left, the later counts.
+        list.segments.sort_by(|a, b| (a.first, &a.file).cmp(&(b.first, &b.file)));
+        list.segments.reverse();
+        list.segments.dedup_by_key(|segment| segment.first);
+        list.segments.reverse();
         self.note(format!("the list of segments was made anew of {} files", list.segments.len()));
         Ok(list)
     }
@@ -221,6 +227,21 @@ impl Repair {
                 self.keep_bytes(&format!("{name}-{}", row.get(..64).unwrap_or(&row)), &value)?;
                 self.note(format!("row {row} of table {name} was taken out: {why}"));
                 write.remove(table, key);
+            }
+        }
+        write.commit()?;
+        if erased::has_key(tables) {
+            return Ok(());
+        }
+        let mut write = tables.durable();
+        for guard in tables.db.snapshot().iter(&tables.erased) {
+            let (key, value) = tables.pair(guard)?;
+            if erased::is_hashed(&value) {
+                self.keep_bytes(&format!("erased-{}", hex::encode(&key)), &value)?;
+                self.note(
+                    "the key of an erasure is lost, and with it whom it was of: erase again whoever asked".into(),
+                );
+                write.remove(&tables.erased, key);
             }
         }
         Ok(write.commit()?)

@@ -1,6 +1,5 @@
 //! Reading the log from any record on.
 
-use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -13,8 +12,8 @@ use super::error::LogError;
 use super::list::SegmentList;
 use super::record::{Change, LogRecord};
 use super::segment::SegmentReader;
+use crate::model::erasure::Pending;
 use crate::model::event::Event;
-use crate::model::ids::UserId;
 
 /// Rows that go from the thread that decodes segments to the one that applies them, in one go.
 const ROWS: usize = 4096;
@@ -37,6 +36,8 @@ impl EventLog {
     /// # Errors
     /// [`LogError::Damaged`] naming the file, [`LogError::Io`] or [`LogError::Tables`].
     pub fn replay(&self, after: u64, apply: &mut dyn FnMut(LogRecord) -> ControlFlow<()>) -> Result<u64, LogError> {
+        // What it reads is not taken away from under it.
+        let _reading = self.reading.read();
         let (list, snapshot) = self.frozen();
         let mut replay = Replay::new(self, &snapshot, after, apply)?;
         if self.segments_ahead(&list, after, &mut replay)?.is_break() {
@@ -128,7 +129,8 @@ struct Replay<'a> {
     after: u64,
     /// Item changes and erasures above `after`, the latest first.
     changes: Vec<LogRecord>,
-    erased: HashMap<UserId, u64>,
+    /// Of whom earlier events may still be in the files.
+    erased: Pending,
     apply: &'a mut dyn FnMut(LogRecord) -> ControlFlow<()>,
     reached: u64,
 }
@@ -140,16 +142,16 @@ impl<'a> Replay<'a> {
         after: u64,
         apply: &'a mut dyn FnMut(LogRecord) -> ControlFlow<()>,
     ) -> Result<Self, LogError> {
-        let erased: HashMap<UserId, u64> = log.tables.erased_users(snapshot)?.into_iter().collect();
         let items = log.tables.item_rows(snapshot)?.into_iter().map(|(item, row)| LogRecord {
             seq: row.seq,
             change: Change::Item { item, data: row.data, arrival_ms: row.arrival_ms },
         });
+        let erasures = log.erasures.all().into_iter();
         let erasures =
-            erased.iter().map(|(user, &seq)| LogRecord { seq, change: Change::Erased { user: user.clone() } });
+            erasures.map(|(user, erasure)| LogRecord { seq: erasure.seq, change: Change::Forgotten { user } });
         let mut changes: Vec<LogRecord> = items.chain(erasures).filter(|change| change.seq > after).collect();
         changes.sort_by_key(|change| std::cmp::Reverse(change.seq));
-        Ok(Self { after, changes, erased, apply, reached: after })
+        Ok(Self { after, changes, erased: log.erasures.pending(), apply, reached: after })
     }
 
     fn event(&mut self, seq: u64, arrival_ms: i64, event: Event) -> ControlFlow<()> {
@@ -158,7 +160,7 @@ impl<'a> Replay<'a> {
         }
         self.changes_before(seq)?;
         self.reached = seq;
-        if !self.erased.is_empty() && self.erased.get(&event.user).is_some_and(|&erased_at| seq < erased_at) {
+        if self.erased.covers(&event.user, seq) {
             return ControlFlow::Continue(());
         }
         (self.apply)(LogRecord { seq, change: Change::Event { event, arrival_ms } })

@@ -1,6 +1,5 @@
 //! Sealing: the tail into a Parquet segment, in steps that a crash may come between.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -12,8 +11,7 @@ use super::codec;
 use super::error::LogError;
 use super::folder::sync_folder;
 use super::list::Segment;
-use super::segment::{About, SegmentWriter, file_name};
-use crate::model::ids::UserId;
+use super::segment::{About, FORMAT, SegmentWriter, file_name};
 
 impl EventLog {
     /// Seals the tail into a segment; none where the tail is empty. Appends wait meanwhile.
@@ -36,7 +34,7 @@ impl EventLog {
     /// First step: the tail's events in a file that no list names yet. Events of erased users stay behind.
     pub(super) fn write_tail(&self) -> Result<Option<Segment>, LogError> {
         let snapshot = self.tables.db.snapshot();
-        let erased: HashMap<UserId, u64> = self.tables.erased_users(&snapshot)?.into_iter().collect();
+        let erased = self.erasures.pending();
         let sealed_to = self.list.read().sealed_to();
         let beside = self.folder.segments().join("sealing.tmp");
         let mut open: Option<(u64, SegmentWriter)> = None;
@@ -54,7 +52,7 @@ impl EventLog {
             }
             let Some((_, writer)) = open.as_mut() else { continue };
             for (seq, event) in (first..).zip(&row.events) {
-                if erased.get(&event.user).is_none_or(|&erased_at| erased_at < seq) {
+                if !erased.covers(&event.user, seq) {
                     writer.push(seq, row.arrival_ms, event)?;
                 }
             }
@@ -72,26 +70,29 @@ impl EventLog {
         last: u64,
         import: Option<ImportMark>,
     ) -> Result<Segment, LogError> {
-        let offsets = self.tables.offsets()?;
-        let about = About { first, last, offsets, import };
+        let about = About { format: FORMAT, first, last, offsets: self.tables.offsets()?, import };
+        self.name_segment(writer, file_name(first, last), &about)
+    }
+
+    /// Finishes the file of what `about` says under the name `file`; no list names it yet.
+    pub(super) fn name_segment(&self, writer: SegmentWriter, file: String, about: &About) -> Result<Segment, LogError> {
         let from = writer.path().to_owned();
-        let written = writer.finish(&about)?;
+        let written = writer.finish(about)?;
         fail::fail_point!("segment.after_sync");
         let folder = self.folder.segments();
-        let file = file_name(first, last);
         let to = folder.join(&file);
         std::fs::rename(&from, &to).map_err(LogError::io(&to))?;
         sync_folder(&folder)?;
         Ok(Segment {
             file,
-            first,
-            last,
+            first: about.first,
+            last: about.last,
             rows: written.rows,
             bytes: written.bytes,
             sha256: written.sha256,
             xxh3: written.xxh3,
-            offsets: about.offsets,
-            import: about.import,
+            offsets: about.offsets.clone(),
+            import: about.import.clone(),
         })
     }
 

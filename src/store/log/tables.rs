@@ -9,8 +9,8 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::batch::ImportMark;
 use super::error::LogError;
-use super::{codec, states};
-use crate::model::ids::{ItemId, UserId};
+use super::{codec, erased, states};
+use crate::model::ids::ItemId;
 use crate::model::item::ItemData;
 use crate::model::manifest::PartitionOffset;
 use crate::model::run::RunRecord;
@@ -27,7 +27,7 @@ pub struct Tables {
     pub offsets: Keyspace,
     /// Item id: [`ItemRow`] in JSON.
     pub items: Keyspace,
-    /// User id: the seq of the last erasure, little-endian.
+    /// Keyed hash of a user id: the last erasure in JSON ([`super::erased`]).
     pub erased: Keyspace,
     /// Run id: the run's record in JSON.
     pub runs: Keyspace,
@@ -35,6 +35,8 @@ pub struct Tables {
     pub imports: Keyspace,
     /// What other rooms keep, in JSON.
     pub notes: Keyspace,
+    /// Nothing that lasts: what is written here makes fjall begin a new journal ([`super::scrub`]).
+    pub filler: Keyspace,
     folder: PathBuf,
 }
 
@@ -90,12 +92,19 @@ impl Tables {
             runs: table("runs")?,
             imports: table("imports")?,
             notes: table("notes")?,
+            filler: table("filler")?,
             folder: folder.to_owned(),
             db,
         })
     }
 
-    /// All tables with their names.
+    /// fjall's folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// All tables that hold something, with their names.
     #[must_use]
     pub fn all(&self) -> [(&'static str, &Keyspace); 8] {
         [
@@ -204,23 +213,6 @@ impl Tables {
             })
             .collect()
     }
-
-    /// Every erased user in `snapshot` with the record of the last erasure.
-    ///
-    /// # Errors
-    /// [`LogError::Damaged`] or [`LogError::Tables`].
-    pub fn erased_users(&self, snapshot: &Snapshot) -> Result<Vec<(UserId, u64)>, LogError> {
-        snapshot
-            .iter(&self.erased)
-            .map(|guard| {
-                let (key, value) = self.pair(guard)?;
-                let user = text(&key).and_then(|text| UserId::new(text).ok());
-                user.zip(number(&value).map(u64::from_le_bytes)).ok_or_else(|| {
-                    self.bad_row("erased", &String::from_utf8_lossy(&key), "no user with a record's number")
-                })
-            })
-            .collect()
-    }
 }
 
 fn text(key: &[u8]) -> Option<&str> {
@@ -255,7 +247,7 @@ pub fn check_row(table: &str, key: &[u8], value: &[u8]) -> Result<(), String> {
         }
         "ids" if key.len() == 16 && value.len() == 8 => Ok(()),
         "offsets" if key.len() > 5 && value.len() == 8 => Ok(()),
-        "erased" if value.len() == 8 => id_text(),
+        "erased" => erased::check_row(key, value),
         "items" => id_text().and_then(|()| json(serde_json::from_slice::<ItemRow>(value).map(|_| ()))),
         "runs" => json(serde_json::from_slice::<RunRecord>(value).map(|_| ())),
         "imports" => json(serde_json::from_slice::<ImportMark>(value).map(|_| ())),

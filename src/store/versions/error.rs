@@ -2,6 +2,7 @@
 
 use crate::model::artifact::ArtifactError;
 use crate::model::ids::Version;
+use crate::model::manifest::REWRITTEN_FORMAT;
 use crate::store::artifacts::{AliasError, StoreError};
 
 /// Why a version was not written, read or made live. The aliases are as they were.
@@ -22,7 +23,7 @@ pub enum VersionError {
     },
     /// It was written by a later build.
     #[error(
-        "version {version} is of format {format}, later than this build reads: use a newer build or promote another version"
+        "version {version}: its manifest.json is of format {format}, this build knows up to {REWRITTEN_FORMAT}: use a later build or promote another version"
     )]
     Later {
         /// The version.

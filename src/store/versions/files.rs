@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::VersionError;
 use crate::model::artifact::{ArtifactError, Tensors};
-use crate::model::ids::Version;
-use crate::model::manifest::{ARTIFACT_FORMAT, FileEntry, Manifest};
+use crate::model::ids::{UserId, Version};
+use crate::model::manifest::{FileEntry, Manifest, REWRITTEN_FORMAT};
 use crate::model::recommender::{Fitted, RecipeSpec, Recommender};
 
 /// The model's tensors.
@@ -19,6 +19,8 @@ pub const WEIGHTS: &str = "weights.safetensors";
 pub const ITEMS: &str = "items.json";
 /// The users' ids by row, for a model with a user table: a JSON array of strings.
 pub const USERS: &str = "users.json";
+/// The tensor with a row for each of them.
+const USER_ROWS: &str = "users";
 /// What the others must be; written last, so that a folder with it is whole.
 pub const MANIFEST: &str = "manifest.json";
 /// The SHA-256 of the manifest, in hexadecimal.
@@ -50,6 +52,40 @@ impl ModelFiles {
     }
 }
 
+impl ModelFiles {
+    /// The same without the users that `gone` names; `users` are all there are, by row.
+    ///
+    /// # Errors
+    /// [`ArtifactError`] when the tensors have no row for each of them.
+    pub fn without(self, users: &[UserId], gone: impl Fn(&UserId) -> bool) -> Result<Self, ArtifactError> {
+        let rows = rows_of(users, gone);
+        let Some((_, weights)) = self.0.iter().find(|(name, _)| *name == WEIGHTS).filter(|_| !rows.is_empty()) else {
+            return Ok(self);
+        };
+        let mut left = Vec::from(without_rows(users, weights, &rows)?);
+        left.extend(self.0.into_iter().filter(|(name, _)| ![USERS, WEIGHTS].contains(name)));
+        Ok(Self(left))
+    }
+}
+
+/// The rows of the users that `gone` names, in order.
+pub(super) fn rows_of(users: &[UserId], gone: impl Fn(&UserId) -> bool) -> Vec<usize> {
+    users.iter().enumerate().filter(|(_, user)| gone(user)).map(|(row, _)| row).collect()
+}
+
+/// The files of users and weights without some rows.
+pub(super) fn without_rows(
+    users: &[UserId],
+    weights: &[u8],
+    rows: &[usize],
+) -> Result<[(&'static str, Bytes); 2], ArtifactError> {
+    let mut tensors = Tensors::from_bytes(weights)?;
+    tensors.remove_rows(USER_ROWS, rows)?;
+    let left = users.iter().enumerate().filter(|(row, _)| rows.binary_search(row).is_err());
+    let left: Vec<&UserId> = left.map(|(_, user)| user).collect();
+    Ok([(WEIGHTS, Bytes::from(tensors.to_bytes()?)), (USERS, json(USERS, &left)?)])
+}
+
 /// The manifest's bytes.
 pub(super) fn manifest_bytes(manifest: &Manifest) -> Result<Bytes, ArtifactError> {
     json(MANIFEST, manifest)
@@ -57,7 +93,7 @@ pub(super) fn manifest_bytes(manifest: &Manifest) -> Result<Bytes, ArtifactError
 
 /// What a manifest says of a file.
 pub(super) fn entry(bytes: &[u8]) -> FileEntry {
-    FileEntry { sha256: sum(bytes), bytes: bytes.len() as u64 }
+    FileEntry { sha256: sum(bytes), bytes: bytes.len() as u64, kept_as: None }
 }
 
 /// SHA-256 in hexadecimal.
@@ -69,11 +105,13 @@ pub(super) fn sum(bytes: &[u8]) -> String {
 pub(super) fn read_manifest(version: Version, bytes: &[u8], wanted: Option<&[u8]>) -> Result<Manifest, VersionError> {
     let damaged = |reason: String| damaged(version, MANIFEST, reason);
     let Some(wanted) = wanted else { return Err(damaged(format!("has no {MANIFEST_SUM} beside it"))) };
-    if sum(bytes).as_bytes() != wanted.trim_ascii() {
+    // Two while it is being replaced: that of the new one and that of the old one.
+    let found = sum(bytes);
+    if !wanted.split(|&byte| byte == b'\n').any(|wanted| wanted.trim_ascii() == found.as_bytes()) {
         return Err(damaged(format!("has another checksum than {MANIFEST_SUM} says")));
     }
     let manifest: Manifest = serde_json::from_slice(bytes).map_err(|error| later_or_damaged(version, bytes, &error))?;
-    if manifest.format > ARTIFACT_FORMAT {
+    if manifest.format > REWRITTEN_FORMAT {
         return Err(VersionError::Later { version, format: manifest.format });
     }
     if manifest.version != version {
@@ -128,17 +166,17 @@ fn later_or_damaged(version: Version, bytes: &[u8], error: &serde_json::Error) -
         format: u32,
     }
     match serde_json::from_slice::<Head>(bytes) {
-        Ok(Head { format }) if format > ARTIFACT_FORMAT => VersionError::Later { version, format },
+        Ok(Head { format }) if format > REWRITTEN_FORMAT => VersionError::Later { version, format },
         _ => damaged(version, MANIFEST, format!("cannot be read: {error}")),
     }
 }
 
-fn json<T: Serialize>(name: &str, value: &T) -> Result<Bytes, ArtifactError> {
+pub(super) fn json<T: Serialize>(name: &str, value: &T) -> Result<Bytes, ArtifactError> {
     let shape = |error: serde_json::Error| ArtifactError::Shape { name: name.to_owned(), reason: error.to_string() };
     serde_json::to_vec(value).map(Bytes::from).map_err(shape)
 }
 
-fn from_json<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T, ArtifactError> {
+pub(super) fn from_json<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T, ArtifactError> {
     let shape = |error: serde_json::Error| ArtifactError::Shape { name: name.to_owned(), reason: error.to_string() };
     serde_json::from_slice(bytes).map_err(shape)
 }

@@ -6,6 +6,7 @@
 
 mod error;
 mod files;
+mod forget;
 #[cfg(test)]
 mod tests;
 
@@ -21,7 +22,7 @@ use super::artifacts::{ALIASES_PATH, Aliases, Artifacts};
 use super::off_thread;
 use crate::model::candidates;
 use crate::model::ids::Version;
-use crate::model::manifest::{ARTIFACT_FORMAT, Manifest};
+use crate::model::manifest::{ARTIFACT_FORMAT, FileEntry, Manifest};
 use crate::model::recommender::Fitted;
 
 /// Below it stands a folder per version.
@@ -111,6 +112,14 @@ impl VersionStore {
     /// # Errors
     /// [`VersionError::Unknown`], [`VersionError::Damaged`], [`VersionError::Later`] or [`VersionError::Store`].
     pub async fn manifest(&self, version: Version) -> Result<Manifest, VersionError> {
+        match self.manifest_once(version).await {
+            // It may have been replaced between the readings of it and of its sum.
+            Err(VersionError::Damaged { .. }) => self.manifest_once(version).await,
+            other => other,
+        }
+    }
+
+    async fn manifest_once(&self, version: Version) -> Result<Manifest, VersionError> {
         if self.artifacts.exists(&path(version, DAMAGED)).await? {
             return Err(VersionError::Unknown(version));
         }
@@ -132,14 +141,18 @@ impl VersionStore {
     /// # Errors
     /// As [`Self::manifest`], and [`VersionError::Model`] when whole files make no model.
     pub async fn load(&self, version: Version) -> Result<(Manifest, Fitted), VersionError> {
+        match self.load_once(version).await {
+            // A user may have been erased out of it between the readings of two of its files.
+            Err(VersionError::Damaged { .. }) => self.load_once(version).await,
+            other => other,
+        }
+    }
+
+    async fn load_once(&self, version: Version) -> Result<(Manifest, Fitted), VersionError> {
         let manifest = self.manifest(version).await?;
         let mut files = BTreeMap::new();
         for (name, wanted) in &manifest.files {
-            let bytes = self.artifacts.get(&path(version, name)).await?;
-            let bytes = bytes.ok_or_else(|| files::damaged(version, name, "is missing".to_owned()))?;
-            let (name, wanted) = (name.clone(), wanted.clone());
-            let checked = move || files::check(version, &name, &bytes, &wanted).map(|()| (name, bytes));
-            files.extend([aside(checked).await??]);
+            files.insert(name.clone(), self.checked(version, name, wanted).await?);
         }
         let loader = self.loader;
         aside(move || match files::fitted(&manifest, |name| files.get(name).cloned(), loader) {
@@ -147,6 +160,14 @@ impl VersionStore {
             Err(source) => Err(VersionError::Model { version, source }),
         })
         .await?
+    }
+
+    /// One of a version's files, checked against the manifest's `wanted`.
+    async fn checked(&self, version: Version, name: &str, wanted: &FileEntry) -> Result<Bytes, VersionError> {
+        let bytes = self.artifacts.get(&path(version, wanted.place(name))).await?;
+        let bytes = bytes.ok_or_else(|| files::damaged(version, name, "is missing".to_owned()))?;
+        let (name, wanted) = (name.to_owned(), wanted.clone());
+        aside(move || files::check(version, &name, &bytes, &wanted).map(|()| bytes)).await?
     }
 
     /// The manifests of all whole versions, newest first. One that cannot be read is left out and logged; loading it says

@@ -16,7 +16,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::super::error::LogError;
 use super::super::list::{Segment, hex_sum};
-use super::{ABOUT, About};
+use super::{ABOUT, About, FORMAT};
 use crate::model::event::Event;
 use crate::model::ids::{IdError, ItemId, UserId};
 
@@ -37,7 +37,8 @@ impl SegmentReader {
     /// Reads the file of `segment` in `folder`.
     ///
     /// # Errors
-    /// [`LogError::Damaged`] when it is missing, has another length or sum, or is no Parquet; [`LogError::Io`].
+    /// [`LogError::Damaged`] when it is missing, has another length or sum, or is no Parquet; [`LogError::Format`] for a
+    /// later build's; [`LogError::Io`].
     pub fn open(folder: &Path, segment: &Segment) -> Result<Self, LogError> {
         let (path, bytes) = checked(folder, segment)?;
         Self::parse(path, bytes, false)
@@ -54,7 +55,14 @@ impl SegmentReader {
     fn parse(path: PathBuf, bytes: Bytes, sum: bool) -> Result<Self, LogError> {
         let sha256 = if sum { hex::encode(Sha256::digest(&bytes)) } else { String::new() };
         let reader = SerializedFileReader::new(bytes).map_err(|e| damaged(&path, &e))?;
-        Ok(Self { reader, path, sha256 })
+        // The number is read by itself: what a later build writes beside it is not known here.
+        let format = about(reader.metadata()).and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+        match format.as_ref().and_then(|about| about.get("format")).and_then(serde_json::Value::as_u64) {
+            Some(found) if found > u64::from(FORMAT) => {
+                Err(LogError::Format { file: path, found: found.to_string(), known: FORMAT })
+            }
+            _ => Ok(Self { reader, path, sha256 }),
+        }
     }
 
     /// Whether the file's SHA-256 is the listed one; reads the file again.
@@ -74,9 +82,7 @@ impl SegmentReader {
     /// # Errors
     /// [`LogError::Damaged`] or [`LogError::Io`].
     pub fn entry(&self) -> Result<Segment, LogError> {
-        let pairs = self.reader.metadata().file_metadata().key_value_metadata();
-        let about = pairs.and_then(|pairs| pairs.iter().find(|pair| pair.key == ABOUT)?.value.as_deref());
-        let about: About = about
+        let about: About = about(self.reader.metadata())
             .and_then(|text| serde_json::from_str(text).ok())
             .ok_or_else(|| LogError::damaged(&self.path, "it does not say which records it holds"))?;
         let bytes = read(&self.path)?;
@@ -129,6 +135,12 @@ fn checked(folder: &Path, segment: &Segment) -> Result<(PathBuf, Bytes), LogErro
         return Err(LogError::damaged(&path, "its checksum is wrong"));
     }
     Ok((path, bytes))
+}
+
+/// What the file says of itself.
+fn about(metadata: &ParquetMetaData) -> Option<&str> {
+    let pairs = metadata.file_metadata().key_value_metadata()?;
+    pairs.iter().find(|pair| pair.key == ABOUT)?.value.as_deref()
 }
 
 fn rows(metadata: &ParquetMetaData) -> u64 {

@@ -17,6 +17,7 @@ enum Step {
     Erase(u8),
     Import(Vec<Event>),
     Seal,
+    Rewrite,
     Reopen,
 }
 
@@ -29,26 +30,28 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..10_u8).prop_map(Step::Erase),
         1 => proptest::collection::vec(any_event(), 0..5).prop_map(Step::Import),
         2 => Just(Step::Seal),
+        1 => Just(Step::Rewrite),
         2 => Just(Step::Reopen),
     ]
 }
 
 /// What a replay from the start must give: the latest change of each item and erasure, events not erased.
-fn expected(written: &[LogRecord]) -> Vec<LogRecord> {
+fn expected(log: &EventLog, written: &[LogRecord]) -> Vec<LogRecord> {
     let mut latest: HashMap<String, u64> = HashMap::new();
     for record in written {
         match &record.change {
             Change::Item { item, .. } => latest.insert(format!("item {item}"), record.seq),
             Change::Erased { user } => latest.insert(format!("user {user}"), record.seq),
-            Change::Event { .. } => None,
+            Change::Event { .. } | Change::Forgotten { .. } => None,
         };
     }
     let keep = |record: &&LogRecord| match &record.change {
         Change::Event { event, .. } => latest.get(&format!("user {}", event.user)).is_none_or(|&at| at < record.seq),
         Change::Item { item, .. } => latest[&format!("item {item}")] == record.seq,
         Change::Erased { user } => latest[&format!("user {user}")] == record.seq,
+        Change::Forgotten { .. } => true,
     };
-    written.iter().filter(keep).cloned().collect()
+    written.iter().filter(keep).map(|record| remembered(log, record)).collect()
 }
 
 proptest! {
@@ -101,6 +104,10 @@ proptest! {
                     }
                     import.commit(1, true).unwrap();
                 }
+                Step::Rewrite => {
+                    let done = log.rewrite().unwrap();
+                    log.note_rewritten(&done).unwrap();
+                }
                 Step::Seal => {
                     log.seal().unwrap();
                 }
@@ -111,7 +118,7 @@ proptest! {
                     log = fresh;
                 }
             }
-            let all = expected(&written);
+            let all = expected(&log, &written);
             prop_assert_eq!(replayed(&log, 0), all.clone());
             let middle = written.len() as u64 / 2;
             let behind: Vec<LogRecord> = all.into_iter().filter(|record| record.seq > middle).collect();

@@ -2,6 +2,7 @@
 
 mod damage;
 mod durability;
+mod erasure;
 mod laws;
 
 use std::ops::ControlFlow;
@@ -9,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::batch::{EventBatch, ItemChange, Position};
-use super::{EventLog, LogError, LogOptions, LogRecord};
+use super::{Change, EventLog, LogError, LogOptions, LogRecord};
 use crate::model::event::{Event, PURCHASE};
 use crate::model::item::ItemData;
 use crate::model::manifest::PartitionOffset;
@@ -55,6 +56,16 @@ fn reached(next: i64) -> PartitionOffset {
 fn change(item: &str, category: &str) -> ItemChange {
     let data = ItemData { categories: vec![category.to_owned()], ..ItemData::default() };
     ItemChange { item: item.parse().unwrap(), data: Some(data) }
+}
+
+/// A record as the log gives it back: of an erased user it knows no more than a hash.
+fn remembered(log: &EventLog, record: &LogRecord) -> LogRecord {
+    match &record.change {
+        Change::Erased { user } => {
+            LogRecord { seq: record.seq, change: Change::Forgotten { user: log.erasures().hash(user) } }
+        }
+        _ => record.clone(),
+    }
 }
 
 fn replayed(log: &EventLog, after: u64) -> Vec<LogRecord> {
