@@ -121,6 +121,18 @@ pub enum WireFormat {
     Protobuf,
 }
 
+/// Where events are read on from when the next one is not at the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutOfRange {
+    /// From the oldest record that is there.
+    Earliest,
+    /// From the end: what is there is passed over.
+    Latest,
+    /// Not at all, until somebody decides and starts the process anew.
+    Stop,
+}
+
 /// Section `kafka`.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -141,6 +153,8 @@ pub struct Kafka {
     pub requests_format: WireFormat,
     /// Where a first start begins: `earliest`, `latest`, `ts=…` or `last=7d`.
     pub start: String,
+    /// What is done when the broker has no such offset as the next one of `events_topic`.
+    pub out_of_range: OutOfRange,
     /// Records handed on at once.
     pub batch: usize,
     /// Batches that may wait before a stream is paused.

@@ -44,7 +44,7 @@ const MANY: i64 = 1 << 40;
 /// The largest number that the 32-bit fields hold.
 const F32: f64 = f32::MAX as f64;
 
-const RULES: [(&str, Rule); 64] = [
+const RULES: [(&str, Rule); 65] = [
     ("server.address", Rule::Form(forms::address)),
     ("server.port", Rule::Int(0, 65_535)),
     ("server.role", Rule::OneOf(&["all", "train", "serve"])),
@@ -67,6 +67,7 @@ const RULES: [(&str, Rule); 64] = [
     ("kafka.events_format", Rule::OneOf(&["auto", "json", "protobuf"])),
     ("kafka.requests_format", Rule::OneOf(&["auto", "json", "protobuf"])),
     ("kafka.start", Rule::Form(forms::kafka_start)),
+    ("kafka.out_of_range", Rule::OneOf(&["earliest", "latest", "stop"])),
     ("kafka.batch", Rule::Int(1, 1_000_000)),
     ("kafka.queue", Rule::Int(1, 100_000)),
     ("storage.data_dir", Rule::Filled),
