@@ -176,6 +176,8 @@ pub struct Storage {
     pub import_format: String,
     /// Events in the tail that make a segment.
     pub seal_events: u64,
+    /// Bytes that are left free on the disk of `data_dir`.
+    pub min_free: u64,
     /// Longest time before an erasure has rewritten all files.
     pub erase_within: Span,
     /// Endpoint of the S3 server; empty: AWS.

@@ -44,7 +44,7 @@ const MANY: i64 = 1 << 40;
 /// The largest number that the 32-bit fields hold.
 const F32: f64 = f32::MAX as f64;
 
-const RULES: [(&str, Rule); 65] = [
+const RULES: [(&str, Rule); 66] = [
     ("server.address", Rule::Form(forms::address)),
     ("server.port", Rule::Int(0, 65_535)),
     ("server.role", Rule::OneOf(&["all", "train", "serve"])),
@@ -75,6 +75,7 @@ const RULES: [(&str, Rule); 65] = [
     ("storage.import_watch", Rule::Form(forms::place)),
     ("storage.import_format", Rule::OneOf(&["events", "transactions"])),
     ("storage.seal_events", Rule::Int(1, MANY)),
+    ("storage.min_free", Rule::Int(0, MANY)),
     ("storage.erase_within", Rule::Span(60 * SECOND, 3650 * DAY)),
     ("storage.s3_endpoint", Rule::Form(forms::url)),
     ("storage.s3_region", Rule::Filled),
