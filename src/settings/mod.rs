@@ -85,6 +85,10 @@ pub struct Server {
     pub workers: usize,
     /// Requests worked on at once; over it 503.
     pub max_in_flight: usize,
+    /// How long a request may wait for its turn; where more come than that, some get 503. 0: as long as it takes.
+    pub max_wait: Span,
+    /// Bytes of bodies held at once; over it 503.
+    pub body_budget: usize,
     /// Bytes of a JSON body.
     pub body_limit: usize,
     /// Bytes of an NDJSON body, which is read as it comes.

@@ -44,7 +44,7 @@ const MANY: i64 = 1 << 40;
 /// The largest number that the 32-bit fields hold.
 const F32: f64 = f32::MAX as f64;
 
-const RULES: [(&str, Rule); 66] = [
+const RULES: [(&str, Rule); 68] = [
     ("server.address", Rule::Form(forms::address)),
     ("server.port", Rule::Int(0, 65_535)),
     ("server.role", Rule::OneOf(&["all", "train", "serve"])),
@@ -52,6 +52,8 @@ const RULES: [(&str, Rule); 66] = [
     ("server.public_url", Rule::Form(forms::url)),
     ("server.workers", Rule::Int(0, 1024)),
     ("server.max_in_flight", Rule::Int(1, 1_000_000)),
+    ("server.max_wait", Rule::SpanOrNone(1)),
+    ("server.body_budget", Rule::Int(1, MANY)),
     ("server.body_limit", Rule::Int(1, MANY)),
     ("server.ndjson_limit", Rule::Int(1, MANY)),
     ("server.shutdown_grace", Rule::Span(SECOND, 3600 * SECOND)),
