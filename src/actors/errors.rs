@@ -1,6 +1,7 @@
 //! What a call to an actor can end in. HTTP turns each into a status in one match, Kafka into a retry or a dead letter.
 
 use crate::model::ids::Version;
+use crate::store::log::LogError;
 
 /// Why an actor did not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +26,9 @@ pub enum IngestError {
     /// The log could not be written.
     #[error("the event log cannot be written: {0}")]
     Log(String),
+    /// There is no room on the disk.
+    #[error("{0}")]
+    Full(String),
     /// Kafka did not take it in time, or it did not come back.
     #[error("Kafka, over which processes share what they are told, cannot be used: {0}")]
     Away(String),
@@ -59,6 +63,9 @@ pub enum RunError {
     /// The history could not be read or written.
     #[error("the run history cannot be used: {0}")]
     Store(String),
+    /// There is no room on the disk.
+    #[error("{0}")]
+    Full(String),
     /// The schedule does not make sense; the field is named.
     #[error("{0}")]
     Schedule(String),
@@ -85,4 +92,19 @@ pub enum RegistryError {
     /// The artifact store failed.
     #[error("the artifact store cannot be used: {0}")]
     Store(String),
+    /// There is no room on the disk.
+    #[error("the artifact store has no room left: {0}; free some and try again")]
+    Full(String),
+}
+
+impl From<LogError> for IngestError {
+    fn from(error: LogError) -> Self {
+        if error.is_full() { Self::Full(error.to_string()) } else { Self::Log(error.to_string()) }
+    }
+}
+
+impl From<LogError> for RunError {
+    fn from(error: LogError) -> Self {
+        if error.is_full() { Self::Full(error.to_string()) } else { Self::Store(error.to_string()) }
+    }
 }

@@ -29,6 +29,12 @@ use crate::store::log::{Change, EventLog, LogError, Outcome};
 /// How long a caller waits for its batch to be durable.
 const DEADLINE: Duration = Duration::from_secs(20);
 
+/// How often a log that takes no writes is looked after while nothing is to be written.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Pause before a sealing that failed is tried again: it begins anew then.
+const SEAL_AGAIN: Duration = Duration::from_secs(10);
+
 /// The queue's far end, which survives the actor; one life of it at a time takes from it.
 pub type SharedQueue = Arc<Mutex<WorkQueue>>;
 
@@ -54,6 +60,10 @@ pub struct IngestParts {
 /// The ingestor.
 pub struct Ingestor {
     parts: IngestParts,
+    /// Whether it was said that the disk is full.
+    said_full: bool,
+    /// When sealing is tried again after it has failed.
+    seal_again: Option<Instant>,
     _guard: ExitGuard,
 }
 
@@ -68,7 +78,7 @@ impl Ingestor {
     /// An ingestor on `parts`.
     #[must_use]
     pub const fn new(parts: IngestParts, guard: ExitGuard) -> Self {
-        Self { parts, _guard: guard }
+        Self { parts, said_full: false, seal_again: None, _guard: guard }
     }
 
     /// Brings memory up to the log: all of it at the process's start, what a crash left out later.
@@ -80,19 +90,44 @@ impl Ingestor {
         Ok(())
     }
 
-    fn write(&self, mut group: Group) {
+    /// Makes the log take writes again where it does not, once there is room.
+    fn recover(&mut self) -> Result<(), LogError> {
+        if !self.parts.log.is_full() {
+            return Ok(());
+        }
+        self.parts.log.make_writable()?;
+        if self.said_full {
+            tracing::warn!("there is room on the disk again");
+            self.said_full = false;
+        }
+        // What was whole in the journal when its sync failed counts after all.
+        self.parts.memory.catch_up(&self.parts.log)
+    }
+
+    /// Says why a batch was not taken in; of a full disk only once.
+    fn say(&mut self, error: &IngestError, events: usize) {
+        let full = matches!(error, IngestError::Full(_));
+        if !(full && self.said_full) {
+            tracing::error!(%error, events, "a batch was not taken in");
+        }
+        self.said_full |= full;
+    }
+
+    fn write(&mut self, mut group: Group) {
         group.batch.arrival_ms = self.parts.clock.now_ms();
         let refused = self.refuse(&mut group.batch);
-        let written = self.write_batch(&group.batch).map(|(outcomes, erased_events)| {
-            let mut outcomes = outcomes.into_iter();
-            let outcome = |refused: Option<TooManyTypes>| match refused {
-                Some(error) => Err(error),
-                None => Ok(outcomes.next().unwrap_or(Outcome::KnownId)),
-            };
-            Written { outcomes: refused.into_iter().map(outcome).collect(), erased_events }
-        });
+        let written = self.recover().map_err(IngestError::from).and_then(|()| self.write_batch(&group.batch)).map(
+            |(outcomes, erased_events)| {
+                let mut outcomes = outcomes.into_iter();
+                let outcome = |refused: Option<TooManyTypes>| match refused {
+                    Some(error) => Err(error),
+                    None => Ok(outcomes.next().unwrap_or(Outcome::KnownId)),
+                };
+                Written { outcomes: refused.into_iter().map(outcome).collect(), erased_events }
+            },
+        );
         if let Err(error) = &written {
-            tracing::error!(%error, events = group.batch.events.len(), "a batch was not taken in");
+            self.say(error, group.batch.events.len());
         }
         group.answer(&written);
     }
@@ -113,7 +148,7 @@ impl Ingestor {
     /// One durable write, then memory. Answers the outcomes and how many events erasures took out.
     fn write_batch(&self, batch: &EventBatch) -> Result<(Vec<Outcome>, u64), IngestError> {
         fail::fail_point!("ingestor.before_append");
-        let appended = self.parts.log.append(batch).map_err(|error| IngestError::Log(error.to_string()))?;
+        let appended = self.parts.log.append(batch)?;
         fail::fail_point!("ingestor.after_append");
         let mut erased = 0;
         for record in &appended.records {
@@ -129,15 +164,19 @@ impl Ingestor {
         Ok((appended.outcomes, erased))
     }
 
-    fn seal_if_due(&self) {
-        if !self.parts.log.seal_due() {
+    fn seal_if_due(&mut self) {
+        if !self.parts.log.seal_due() || self.seal_again.is_some_and(|again| Instant::now() < again) {
             return;
         }
+        self.seal_again = None;
         match self.parts.log.seal() {
             Ok(Some(segment)) => tracing::info!(segment = segment.file, "sealed a segment"),
             Ok(None) => {}
-            // The tail still holds everything; the next batch tries again.
-            Err(error) => tracing::error!(%error, "a segment could not be sealed"),
+            // The tail still holds everything.
+            Err(error) => {
+                tracing::error!(%error, "a segment could not be sealed");
+                self.seal_again = Some(Instant::now() + SEAL_AGAIN);
+            }
         }
     }
 }
@@ -154,6 +193,11 @@ impl Actor for Ingestor {
         }
         (self.parts.loaded)();
         ctx.notify(WorkWaiting);
+        ctx.run_interval(LOOK, |ingestor, _| {
+            if let Err(error) = ingestor.recover() {
+                tracing::debug!(%error, "the log takes no writes yet");
+            }
+        });
         ctx.run_interval(Duration::from_secs(3600), |ingestor, _| {
             if let Err(error) = ingestor.parts.log.purge_ids(ingestor.parts.clock.now_ms()) {
                 tracing::error!(%error, "old event ids could not be forgotten");
@@ -171,7 +215,7 @@ impl Handler<WorkWaiting> for Ingestor {
         match taken {
             Taken::Group(group) => self.write(*group),
             Taken::Snapshot(answer) => {
-                let offsets = self.parts.log.offsets().map_err(|error| IngestError::Log(error.to_string()));
+                let offsets = self.parts.log.offsets().map_err(IngestError::from);
                 // A caller that gave up needs no snapshot.
                 answer.send(offsets.map(|offsets| self.parts.memory.snapshot(offsets))).ok();
             }

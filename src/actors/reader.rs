@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, WrapFuture};
+use futures_util::future::join_all;
 use tokio::sync::{Mutex, mpsc};
 
 use super::ingestor::IngestHandle;
@@ -23,6 +24,9 @@ use crate::settings::WireFormat;
 
 /// Pause before a batch that was not taken is offered again.
 const AGAIN: Duration = Duration::from_millis(200);
+
+/// Of so many attempts one is said.
+const SAID: u32 = 50;
 
 /// What the reader works on; shared with its next life.
 #[derive(Clone)]
@@ -99,8 +103,8 @@ impl ReaderParts {
         let last = parts.len().saturating_sub(1);
         for (number, part) in parts.into_iter().enumerate() {
             let Part { batch, sources, others, unreadable, end } = part;
+            join_all(unreadable.iter().map(|(record, reason)| self.bury(record, reason))).await;
             for (record, reason) in &unreadable {
-                self.bury(record, reason).await;
                 self.settle(record, || Fate::Rejected("unreadable".to_owned(), reason.clone()));
             }
             let erases = !batch.erased.is_empty();
@@ -147,11 +151,16 @@ impl ReaderParts {
 
     /// Offers a batch until it is durable and applied.
     async fn offer(&self, batch: EventBatch) -> Applied {
+        let mut attempts = 0_u32;
         loop {
             match self.ingest.submit_patiently(batch.clone(), Source::Kafka).await {
                 Ok(applied) => return applied,
-                Err(error) => tracing::warn!(%error, "a batch of events is offered again"),
+                Err(error) if attempts.is_multiple_of(SAID) => {
+                    tracing::warn!(%error, attempts, "a batch of events is offered again");
+                }
+                Err(_) => {}
             }
+            attempts += 1;
             tokio::time::sleep(AGAIN).await;
         }
     }

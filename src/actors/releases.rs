@@ -327,6 +327,7 @@ pub fn store_error(error: VersionError) -> RegistryError {
         VersionError::Unknown(version) => RegistryError::Unknown(version),
         VersionError::Damaged { version, file, reason } => RegistryError::Damaged(version, format!("{file} {reason}")),
         VersionError::NoPrevious => RegistryError::NoPrevious,
+        VersionError::Store(error) if error.is_full() => RegistryError::Full(error.to_string()),
         other => RegistryError::Store(other.to_string()),
     }
 }

@@ -22,6 +22,8 @@ pub struct RunBook {
     changes: broadcast::Sender<Arc<RunRecord>>,
     meters: Arc<Meters>,
     open: Vec<RunRecord>,
+    /// Records that could not be written yet, as they are by now.
+    unwritten: Vec<RunRecord>,
 }
 
 impl RunBook {
@@ -32,7 +34,7 @@ impl RunBook {
         changes: broadcast::Sender<Arc<RunRecord>>,
         meters: Arc<Meters>,
     ) -> Self {
-        Self { log, clock, changes, meters, open: Vec::new() }
+        Self { log, clock, changes, meters, open: Vec::new(), unwritten: Vec::new() }
     }
 
     /// Records runs that a crash or a stop left open as failed.
@@ -72,8 +74,10 @@ impl RunBook {
             gate: None,
             error: None,
         };
+        // A run that cannot be written is not begun.
+        self.log.put_run(&run)?;
         self.open.push(run.clone());
-        self.keep(&run)?;
+        self.tell(&run);
         Ok(run)
     }
 
@@ -83,7 +87,7 @@ impl RunBook {
         loop {
             let time = DateTime::from_timestamp_millis(at_ms).unwrap_or_default();
             let id = time.format("%Y%m%dT%H%M%S%3f").to_string();
-            if self.log.run(&id).map_err(store_error)?.is_none() {
+            if self.log.run(&id)?.is_none() {
                 return Ok(id);
             }
             at_ms += 1;
@@ -92,10 +96,10 @@ impl RunBook {
 
     /// A run, open or over.
     pub fn run(&self, id: &str) -> Result<RunRecord, RunError> {
-        if let Some(run) = self.open.iter().find(|run| run.id == id) {
+        if let Some(run) = self.open.iter().chain(&self.unwritten).find(|run| run.id == id) {
             return Ok(run.clone());
         }
-        self.log.run(id).map_err(store_error)?.ok_or_else(|| RunError::Unknown(id.to_owned()))
+        self.log.run(id)?.ok_or_else(|| RunError::Unknown(id.to_owned()))
     }
 
     /// Changes an open run's record and keeps it.
@@ -106,7 +110,8 @@ impl RunBook {
         };
         change(run, now_ms);
         let run = run.clone();
-        self.keep(&run)
+        self.keep(run);
+        Ok(())
     }
 
     /// Closes a run.
@@ -135,24 +140,34 @@ impl RunBook {
             self.tell(&run);
             return Ok(());
         }
-        self.keep(&run)
+        self.keep(run);
+        Ok(())
     }
 
-    fn keep(&self, run: &RunRecord) -> Result<(), RunError> {
-        self.log.put_run(run).map_err(store_error)?;
-        self.tell(run);
-        Ok(())
+    /// Writes a record, or remembers it until it can be written: what a run did is so, whether there is room for it or not.
+    fn keep(&mut self, run: RunRecord) {
+        self.tell(&run);
+        self.unwritten.retain(|known| known.id != run.id);
+        if let Err(error) = self.log.put_run(&run) {
+            tracing::warn!(%error, run = run.id, "a run's record is kept in memory until it can be written");
+            self.unwritten.push(run);
+        }
+    }
+
+    /// Writes what could not be written before.
+    pub fn write_rest(&mut self) {
+        while let Some(run) = self.unwritten.last() {
+            if self.log.put_run(run).is_err() {
+                return;
+            }
+            self.unwritten.pop();
+        }
     }
 
     fn tell(&self, run: &RunRecord) {
         // Nobody need be watching.
         self.changes.send(Arc::new(run.clone())).ok();
     }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "as map_err hands it")]
-fn store_error(error: LogError) -> RunError {
-    RunError::Store(error.to_string())
 }
 
 /// Ends the step that is at work, as done when the next one begins or the run succeeded.

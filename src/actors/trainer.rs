@@ -125,6 +125,7 @@ impl Trainer {
     }
 
     fn tick(&mut self, _: &mut Context<Self>) {
+        self.book.write_rest();
         let memory = &self.parts.job.memory;
         let now_ms = self.parts.clock.now_ms();
         let has_version = self.parts.job.has_version();
@@ -232,7 +233,7 @@ impl Handler<SetSchedule> for Trainer {
     fn handle(&mut self, SetSchedule(schedule): SetSchedule, _: &mut Self::Context) -> Self::Result {
         let now_ms = self.parts.clock.now_ms();
         let note = self.timetable.set(schedule, now_ms).map_err(RunError::Schedule)?;
-        self.parts.log.put_note(Timetable::NOTE, &note).map_err(|error| RunError::Store(error.to_string()))?;
+        self.parts.log.put_note(Timetable::NOTE, &note)?;
         Ok(self.timetable.state(now_ms))
     }
 }
@@ -286,7 +287,7 @@ impl TrainerHandle {
     /// # Errors
     /// [`RunError::Store`].
     pub async fn runs(&self, limit: usize) -> Result<RunList, RunError> {
-        self.log.runs(limit).map(|runs| RunList { runs }).map_err(|error| RunError::Store(error.to_string()))
+        Ok(RunList { runs: self.log.runs(limit)? })
     }
 
     /// One run.
@@ -294,8 +295,7 @@ impl TrainerHandle {
     /// # Errors
     /// [`RunError::Unknown`], [`RunError::Store`].
     pub async fn run(&self, id: String) -> Result<RunRecord, RunError> {
-        let found = self.log.run(&id).map_err(|error| RunError::Store(error.to_string()))?;
-        found.ok_or(RunError::Unknown(id))
+        self.log.run(&id)?.ok_or(RunError::Unknown(id))
     }
 
     /// When runs start by themselves.

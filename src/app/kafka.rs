@@ -88,6 +88,11 @@ impl Streams {
         let (requests, request_batches) = requests::serve(kafka, &broker)?;
         let seen = broker.clone();
         readiness.degraded_while("kafka", move || !seen.status().connected);
+        let stream = events.clone();
+        readiness.degraded_while("events", move || {
+            let status = stream.status();
+            status.topic_missing || status.stopped
+        });
         Ok(Some(Self {
             settings: settings.clone(),
             broker,

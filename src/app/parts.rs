@@ -38,7 +38,9 @@ pub struct Parts {
 impl Parts {
     /// Opens the log (which locks the folder) and the artifact store.
     pub async fn open(settings: Arc<Settings>, clock: Clock, readiness: &Arc<Readiness>) -> Result<Self, StartError> {
-        let log = open_log(&settings)?;
+        let log = Arc::new(open_log(&settings)?);
+        let written = log.clone();
+        readiness.degraded_while("disk", move || written.is_full());
         let artifacts = Artifacts::open(&settings.storage)?;
         let versions = Arc::new(VersionStore::new(artifacts, settings.registry.keep));
         let memory = memory(&settings);
@@ -53,7 +55,7 @@ impl Parts {
         Ok(Self {
             settings,
             clock,
-            log: Arc::new(log),
+            log,
             versions,
             memory,
             recommending,
@@ -72,6 +74,7 @@ pub fn open_log(settings: &Settings) -> Result<EventLog, StartError> {
     let options = LogOptions {
         seal_events: settings.storage.seal_events,
         dedup_window_ms: settings.ingest.dedup_window.millis_i64(),
+        min_free: settings.storage.min_free,
     };
     Ok(EventLog::open(&settings.storage.data_dir, options)?.0)
 }

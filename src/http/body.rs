@@ -11,7 +11,9 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 
 use super::errors::{ApiError, Kind};
+use super::intake::BATCH_BYTES;
 use super::service::Service;
+use crate::settings;
 
 /// How long the next part of a body may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -59,6 +61,24 @@ pub fn form(headers: &HeaderMap) -> Result<Form, ApiError> {
 pub fn announced(headers: &HeaderMap, limit: usize) -> Result<(), ApiError> {
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > limit as u64) { Err(ApiError::too_large(limit)) } else { Ok(()) }
+}
+
+/// Bytes that are held of a body at once: all of one JSON value, and of lines what waits to be taken in.
+#[must_use]
+pub fn held(headers: &HeaderMap, server: &settings::Server) -> usize {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let chunked = headers.contains_key(header::TRANSFER_ENCODING);
+    let most = match form(headers) {
+        Ok(Form::Json) => server.body_limit,
+        Ok(Form::Lines) => server.body_limit.saturating_add(BATCH_BYTES),
+        // Refused before it is read.
+        Err(_) => 0,
+    };
+    match length {
+        Some(length) => length.min(most),
+        None if chunked => most,
+        None => 0,
+    }
 }
 
 /// The next part of a body; none at its end.

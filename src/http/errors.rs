@@ -20,6 +20,9 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 /// Seconds after which a caller may try again.
 const RETRY_AFTER: u64 = 1;
 
+/// The same where the disk is full.
+const ROOM_AFTER: u64 = 5;
+
 /// What kind of problem it is; each has one status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -49,13 +52,15 @@ pub enum Kind {
     TooMany,
     /// A fault of the service.
     Internal,
+    /// There is no room on the disk.
+    NoRoom,
     /// To be tried again.
     Unavailable,
 }
 
 impl Kind {
     /// All kinds, as the documentation lists them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Invalid,
         Self::Unauthorized,
         Self::Forbidden,
@@ -69,6 +74,7 @@ impl Kind {
         Self::HeadersTooLarge,
         Self::TooMany,
         Self::Internal,
+        Self::NoRoom,
         Self::Unavailable,
     ];
 
@@ -95,6 +101,7 @@ impl Kind {
             }
             Self::TooMany => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "The key has sent too many requests"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "The service has a fault"),
+            Self::NoRoom => (StatusCode::INSUFFICIENT_STORAGE, "no-room", "The disk is full"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again in a moment"),
         }
     }
@@ -152,7 +159,11 @@ impl ApiError {
     #[must_use]
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
         let (detail, request_id) = (detail.into(), String::new());
-        let retry_after = (kind == Kind::Unavailable).then_some(RETRY_AFTER);
+        let retry_after = match kind {
+            Kind::Unavailable => Some(RETRY_AFTER),
+            Kind::NoRoom => Some(ROOM_AFTER),
+            _ => None,
+        };
         Self(Box::new(Inner { kind, detail, field: None, extras: Map::new(), allow: None, retry_after, request_id }))
     }
 
@@ -297,6 +308,7 @@ impl From<IngestError> for ApiError {
         match error {
             IngestError::Call(error) => error.into(),
             IngestError::Log(_) | IngestError::Away(_) => Self::new(Kind::Unavailable, error.to_string()),
+            IngestError::Full(_) => Self::new(Kind::NoRoom, error.to_string()),
             IngestError::Refused(_) => Self::new(Kind::Conflict, error.to_string()),
         }
     }
@@ -318,6 +330,7 @@ impl From<RunError> for ApiError {
             RunError::Unknown(_) => Self::new(Kind::NotFound, detail),
             RunError::Over(_) => Self::new(Kind::Conflict, detail),
             RunError::Store(_) => Self::new(Kind::Unavailable, detail),
+            RunError::Full(_) => Self::new(Kind::NoRoom, detail),
             RunError::Schedule(_) => {
                 let field = detail.split(':').next().filter(|name| super::schedule::FIELDS.contains(name));
                 Self::new(Kind::Invalid, detail.clone()).at(field.map(str::to_owned))
@@ -333,6 +346,7 @@ impl From<RegistryError> for ApiError {
             RegistryError::Call(error) => error.into(),
             RegistryError::Unknown(_) => Self::new(Kind::NotFound, detail),
             RegistryError::NoPrevious | RegistryError::Damaged(..) => Self::new(Kind::Conflict, detail),
+            RegistryError::Full(_) => Self::new(Kind::NoRoom, detail),
             RegistryError::Store(_) | RegistryError::Follows => Self::new(Kind::Unavailable, detail),
         }
     }

@@ -10,10 +10,13 @@ use actix_web::http::{Method, Uri, header};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, web};
 use futures_util::FutureExt;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::auth::{Caller, Scope};
+use super::body;
 use super::edge::REQUEST_ID;
 use super::errors::{ApiError, Kind};
+use super::lateness::Lateness;
 use super::service::Service;
 use crate::actors::traces::Trace;
 
@@ -58,7 +61,7 @@ pub async fn gate(plan: Rc<Plan>, request: ServiceRequest, next: Next<BoxBody>) 
     let trace = begin_trace(&plan, &service, &inner);
     let response = match check(&plan, &service, &inner) {
         Err(error) => ServiceResponse::from_err(error, inner),
-        Ok(permit) => {
+        Ok(permits) => {
             let primary = service.parts.primary.as_ref().filter(|_| plan.primary && plan.access(&method).is_some());
             let answer = async move {
                 match primary {
@@ -67,7 +70,7 @@ pub async fn gate(plan: Rc<Plan>, request: ServiceRequest, next: Next<BoxBody>) 
                 }
             };
             let answered = AssertUnwindSafe(answer).catch_unwind().await;
-            drop(permit);
+            drop(permits);
             match answered {
                 Ok(Ok(response)) => response,
                 Ok(Err(error)) => ServiceResponse::from_err(error, inner),
@@ -102,11 +105,7 @@ fn begin_trace(plan: &Plan, service: &Service, request: &HttpRequest) -> Option<
     Some(trace)
 }
 
-fn check(
-    plan: &Plan,
-    service: &Service,
-    request: &HttpRequest,
-) -> Result<Option<tokio::sync::OwnedSemaphorePermit>, ApiError> {
+fn check(plan: &Plan, service: &Service, request: &HttpRequest) -> Result<Option<Permits>, ApiError> {
     let Some(access) = plan.access(request.method()) else { return Ok(None) };
     let safe = request.method() == Method::GET || request.method() == Method::HEAD;
     if let Access::Needs(scope) = access {
@@ -121,7 +120,19 @@ fn check(
             audit(request, caller);
         }
     }
-    if plan.admitted { service.admission.admit().map(Some) } else { Ok(None) }
+    if plan.admitted { admit(service, request).map(Some) } else { Ok(None) }
+}
+
+/// What a request holds while it is worked on.
+type Permits = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
+
+fn admit(service: &Service, request: &HttpRequest) -> Result<Permits, ApiError> {
+    if let Some(lateness) = request.app_data::<Lateness>() {
+        lateness.admit(rand::random())?;
+    }
+    let permit = service.admission.admit()?;
+    let bytes = body::held(request.headers(), &service.parts.settings.server);
+    Ok((permit, service.bodies.admit(bytes)?))
 }
 
 fn audit(request: &HttpRequest, caller: Caller) {

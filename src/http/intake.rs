@@ -17,7 +17,7 @@ use crate::model::event::{Event, EventError};
 use crate::model::wire::BodyError;
 
 /// Bytes of one batch, as the events were written.
-const BATCH_BYTES: usize = 4 << 20;
+pub const BATCH_BYTES: usize = 4 << 20;
 
 /// Refused events that are listed; the others are counted.
 const LISTED: usize = 10_000;

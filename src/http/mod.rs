@@ -18,6 +18,7 @@ mod health;
 mod intake;
 mod item_body;
 mod items;
+mod lateness;
 mod lists;
 mod live;
 pub mod metrics;

@@ -107,6 +107,7 @@ impl IntoResponses for Refused {
             Kind::Forbidden,
             Kind::NotFound,
             Kind::TooMany,
+            Kind::NoRoom,
             Kind::Unavailable,
         ]));
         all

@@ -59,6 +59,12 @@ impl Readiness {
         self.blocking.write().push((name, Box::new(probe)));
     }
 
+    /// The parts that may be missing while the rest answers, each with whether it is.
+    #[must_use]
+    pub fn parts(&self) -> Vec<(&'static str, bool)> {
+        self.missing.read().iter().map(|(name, probe)| (*name, probe())).collect()
+    }
+
     /// How things stand.
     #[must_use]
     pub fn report(&self) -> Report {

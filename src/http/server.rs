@@ -9,6 +9,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 
 use super::edge::edge;
+use super::lateness::Lateness;
 use super::routes;
 use super::service::Service;
 use crate::settings;
@@ -51,16 +52,21 @@ pub fn serve(service: web::Data<Service>, listener: TcpListener) -> io::Result<R
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         workers => workers,
     };
-    let server =
-        HttpServer::new(move || App::new().app_data(service.clone()).wrap(from_fn(edge)).configure(routes::configure))
-            .workers(workers)
-            .keep_alive(KEEP_ALIVE)
-            .client_request_timeout(HEAD_PATIENCE)
-            .client_disconnect_timeout(CLOSE_PATIENCE)
-            .shutdown_timeout(grace)
-            .disable_signals()
-            .listen(listener)?
-            .run();
+    let max_wait = server.max_wait.duration();
+    // Once per worker.
+    let app = move || {
+        let app = App::new().app_data(service.clone()).app_data(Lateness::measured(max_wait));
+        app.wrap(from_fn(edge)).configure(routes::configure)
+    };
+    let server = HttpServer::new(app)
+        .workers(workers)
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(HEAD_PATIENCE)
+        .client_disconnect_timeout(CLOSE_PATIENCE)
+        .shutdown_timeout(grace)
+        .disable_signals()
+        .listen(listener)?
+        .run();
     Ok(Running { address, handle: server.handle(), server })
 }
 

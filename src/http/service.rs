@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use super::admission::Admission;
+use super::admission::{Admission, Bodies};
 use super::auth::{Keyring, KeysError};
 use super::metrics::Metrics;
 use super::ports::{DeadLetters, Downloads, KafkaStatus, VersionLoader};
@@ -71,6 +71,8 @@ pub struct Service {
     pub parts: Parts,
     /// Permits of the answering and the ingest routes.
     pub admission: Admission,
+    /// Room for the bodies of these.
+    pub bodies: Bodies,
     /// Permits of open streams.
     pub streams: Admission,
     /// Permits of bulk requests.
@@ -91,6 +93,7 @@ impl Service {
         let keyring = Keyring::read(&parts.settings.auth)?;
         Ok(Self {
             admission: Admission::new(parts.settings.server.max_in_flight, "requests"),
+            bodies: Bodies::new(parts.settings.server.body_budget),
             streams: Admission::new(MAX_STREAMS, "open streams"),
             bulk: Admission::new(MAX_BULK, "bulk requests"),
             metrics: Metrics::default(),

@@ -6,11 +6,15 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::statistics::Statistics;
+use rdkafka::statistics::{Broker, Statistics};
 
 use super::broker::Link;
 use super::options::Redact;
 use super::status::Board;
+
+/// How long a broker may owe an answer before it counts as away, microseconds. A stream's questions are answered within
+/// `fetch.wait.max.ms` (100 ms); what waits at a stalled network would be noticed by the client only after a minute.
+const SILENT: i64 = 10_000_000;
 
 /// The context of a client.
 pub(crate) struct Context {
@@ -51,10 +55,12 @@ impl ClientContext for Context {
     }
 
     fn stats(&self, statistics: Statistics) {
-        if statistics.brokers.values().any(|broker| broker.state == "UP") {
+        let up = || statistics.brokers.values().filter(|broker| broker.state == "UP");
+        if up().any(|broker| !is_silent(broker)) {
             self.link.here();
         } else if self.link.connected() {
-            self.link.away("no broker is connected");
+            let silent = up().next().is_some();
+            self.link.away(if silent { "no broker that is connected answers" } else { "no broker is connected" });
         }
         if let Some(board) = &self.board {
             board.learn(&statistics);
@@ -91,3 +97,8 @@ impl ClientContext for Context {
 }
 
 impl ConsumerContext for Context {}
+
+/// Whether a broker was asked and has been silent since.
+fn is_silent(broker: &Broker) -> bool {
+    broker.waitresp_cnt > 0 && broker.rxidle > SILENT && broker.txidle < broker.rxidle
+}

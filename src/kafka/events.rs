@@ -22,7 +22,7 @@ use super::start::StartAt;
 use super::status::Board;
 use super::worker::{self, Stop};
 use crate::model::manifest::PartitionOffset;
-use crate::settings::Kafka;
+use crate::settings::{Kafka, OutOfRange};
 
 /// Time between looks for new partitions.
 const LOOK: Duration = Duration::from_secs(60);
@@ -43,7 +43,8 @@ pub fn follow(
 ) -> Result<(StreamHandle, mpsc::Receiver<RecordBatch>), ClientError> {
     let start = kafka.start.parse()?;
     let group = format!("{}-events", kafka.requests_group);
-    start_follower(kafka, &Source { name: "events", topic: &kafka.events_topic, group: &group, start, stored }, broker)
+    let (topic, policy) = (&kafka.events_topic, kafka.out_of_range);
+    start_follower(kafka, &Source { name: "events", topic, group: &group, start, stored, policy }, broker)
 }
 
 /// What a follower follows.
@@ -54,6 +55,8 @@ pub(crate) struct Source<'a> {
     pub(crate) group: &'a str,
     pub(crate) start: StartAt,
     pub(crate) stored: &'a [PartitionOffset],
+    /// What is done when the broker does not have the next offset.
+    pub(crate) policy: OutOfRange,
 }
 
 pub(crate) fn start_follower(
@@ -81,7 +84,9 @@ pub(crate) fn start_follower(
         board: Arc::clone(&board),
         stop: stop.clone(),
         look_at: Instant::now(),
+        policy: source.policy,
         astray: false,
+        stopped: false,
     };
     let handle = worker::spawn(&format!("kafka-{}", source.name), stop, board, move || follower.run())?;
     Ok((handle, batches))
@@ -96,8 +101,11 @@ struct Follower {
     board: Arc<Board>,
     stop: Stop,
     look_at: Instant,
+    policy: OutOfRange,
     /// Whether some partition's next offset is not at the broker.
     astray: bool,
+    /// Whether it is read no more.
+    stopped: bool,
 }
 
 impl Follower {
@@ -155,13 +163,17 @@ impl Follower {
 
     /// Looks after what the client does not do itself, when it is time.
     fn look(&mut self) {
-        if Instant::now() < self.look_at || (self.astray && !self.outbox.empty()) {
+        if self.stopped || Instant::now() < self.look_at || (self.astray && !self.outbox.empty()) {
             return;
         }
         self.look_at = Instant::now() + LOOK_AGAIN;
         if self.astray {
-            match self.positions.return_to_range(&self.consumer, &mut self.outbox) {
-                Ok(()) => self.astray = false,
+            match self.positions.return_to_range(&self.consumer, &mut self.outbox, self.policy, &self.board) {
+                Ok(true) => self.astray = false,
+                Ok(false) => {
+                    self.stopped = true;
+                    return;
+                }
                 Err(error) => return tracing::debug!(%error, "the offsets at the broker cannot be asked for yet"),
             }
         }

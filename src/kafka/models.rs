@@ -14,7 +14,7 @@ use super::events::{Source, start_follower};
 use super::options::ClientError;
 use super::record::RecordBatch;
 use super::start::StartAt;
-use crate::settings::Kafka;
+use crate::settings::{Kafka, OutOfRange};
 
 /// One announcement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +56,8 @@ impl Announcements {
 /// [`ClientError`] when the settings make no client. A broker that is away is no error: it is tried until it is there.
 pub fn hear(kafka: &Kafka, broker: &BrokerState) -> Result<(StreamHandle, Announcements), ClientError> {
     let (topic, group) = (&kafka.models_topic, &kafka.models_group);
-    let source = Source { name: "models", topic, group, start: StartAt::Latest, stored: &[] };
+    let source =
+        Source { name: "models", topic, group, start: StartAt::Latest, stored: &[], policy: OutOfRange::Earliest };
     let (handle, batches) = start_follower(kafka, &source, broker)?;
     Ok((handle, Announcements { batches, waiting: VecDeque::new() }))
 }

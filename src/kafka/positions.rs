@@ -12,8 +12,10 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::context::Context;
 use super::outbox::Outbox;
 use super::start::StartAt;
+use super::status::Board;
 use crate::model::clock::Clock;
 use crate::model::manifest::PartitionOffset;
+use crate::settings::OutOfRange;
 
 /// Longest wait for one answer of a broker; the stream does not poll meanwhile.
 const ASK: Duration = Duration::from_secs(1);
@@ -25,6 +27,14 @@ pub(crate) enum Seen {
     Missing,
     /// It is there, with so many partitions that were not known before.
     There(usize),
+}
+
+/// A partition whose next offset is not between the broker's watermarks.
+struct Astray {
+    partition: i32,
+    next: i64,
+    low: i64,
+    high: i64,
 }
 
 /// The partitions that are read by manual assignment.
@@ -77,9 +87,16 @@ impl Positions {
         Ok(Seen::There(new.len()))
     }
 
-    /// Finds the partitions whose next offset the broker does not have, says so loudly and goes on from the earliest
-    /// record that it has. Nothing may wait in the outbox.
-    pub(crate) fn return_to_range(&self, consumer: &BaseConsumer<Context>, outbox: &mut Outbox) -> KafkaResult<()> {
+    /// Finds the partitions whose next offset the broker does not have, says so loudly and on `board`, and goes on from
+    /// where `policy` says; answers whether it does. Nothing may wait in the outbox.
+    pub(crate) fn return_to_range(
+        &self,
+        consumer: &BaseConsumer<Context>,
+        outbox: &mut Outbox,
+        policy: OutOfRange,
+        board: &Board,
+    ) -> KafkaResult<bool> {
+        let mut astray = Vec::new();
         for (&partition, begin) in &self.begins {
             let known = outbox.next().get(&partition).copied();
             let Some(next) = known.or(begin.to_raw().filter(|&offset| offset >= 0)) else { continue };
@@ -87,29 +104,51 @@ impl Positions {
             if (low..=high).contains(&next) {
                 continue;
             }
-            let topic = &*self.topic;
-            if next < low {
-                let lost = low - next;
-                tracing::error!(
-                    topic,
-                    partition,
-                    next,
-                    low,
-                    lost,
-                    "records are gone before they were read: the topic's retention is shorter than this stream was behind; going on from the earliest"
-                );
-            } else {
-                tracing::error!(
-                    topic,
-                    partition,
-                    next,
-                    high,
-                    "the topic has fewer records than were read: it was made again or has lost some; going on from the earliest"
-                );
-            }
-            outbox.begin(self.at(partition, low));
+            astray.push(Astray { partition, next, low, high });
         }
-        self.assign(consumer, outbox)
+        for at in &astray {
+            self.say(at, policy);
+            board.reset(u64::try_from(at.low - at.next).unwrap_or(0));
+            match policy {
+                OutOfRange::Earliest => outbox.begin(self.at(at.partition, at.low)),
+                OutOfRange::Latest => outbox.begin(self.at(at.partition, at.high)),
+                OutOfRange::Stop => {}
+            }
+        }
+        if !astray.is_empty() && policy == OutOfRange::Stop {
+            board.set_stopped();
+            return consumer.unassign().map(|()| false);
+        }
+        self.assign(consumer, outbox).map(|()| true)
+    }
+
+    fn say(&self, at: &Astray, policy: OutOfRange) {
+        let &Astray { partition, next, low, high } = at;
+        let topic = &*self.topic;
+        let done = match policy {
+            OutOfRange::Earliest => "going on from the earliest",
+            OutOfRange::Latest => "going on from the end",
+            OutOfRange::Stop => "reading no more of it: set kafka.out_of_range to earliest or latest and start anew",
+        };
+        if next < low {
+            let lost = low - next;
+            tracing::error!(
+                topic,
+                partition,
+                next,
+                low,
+                lost,
+                "records are gone before they were read: the topic's retention is shorter than this stream was behind; {done}"
+            );
+        } else {
+            tracing::error!(
+                topic,
+                partition,
+                next,
+                high,
+                "the topic has fewer records than were read: it was made again or has lost some; {done}"
+            );
+        }
     }
 
     fn at(&self, partition: i32, next: i64) -> PartitionOffset {

@@ -8,7 +8,7 @@ use super::events::{Source, start_follower};
 use super::options::ClientError;
 use super::record::RecordBatch;
 use super::start::StartAt;
-use crate::settings::Kafka;
+use crate::settings::{Kafka, OutOfRange};
 
 /// The stream of `kafka.replies_topic`, all partitions of it, beginning at `start`. It joins no group, so that any number
 /// of readers each see every reply.
@@ -21,6 +21,13 @@ pub fn follow(
     broker: &BrokerState,
 ) -> Result<(StreamHandle, mpsc::Receiver<RecordBatch>), ClientError> {
     let group = format!("{}-replies", kafka.requests_group);
-    let source = Source { name: "replies", topic: &kafka.replies_topic, group: &group, start, stored: &[] };
+    let source = Source {
+        name: "replies",
+        topic: &kafka.replies_topic,
+        group: &group,
+        start,
+        stored: &[],
+        policy: OutOfRange::Earliest,
+    };
     start_follower(kafka, &source, broker)
 }

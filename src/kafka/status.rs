@@ -35,6 +35,12 @@ pub struct StreamStatus {
     pub paused: bool,
     /// Whether the broker knows no such topic (yet).
     pub topic_missing: bool,
+    /// Whether it is read no more, because an offset was not at the broker and the settings say to stop then.
+    pub stopped: bool,
+    /// How often a partition was begun elsewhere because the broker did not have the next offset.
+    pub resets: u64,
+    /// Records that the broker had deleted before they were read, as far as offsets tell.
+    pub lost: u64,
     /// The partitions that this process reads, by number.
     pub partitions: Vec<PartitionStatus>,
     /// The sum of the known lags; none while one is unknown.
@@ -53,6 +59,9 @@ pub(crate) struct Board {
 struct State {
     paused: bool,
     missing: bool,
+    stopped: bool,
+    resets: u64,
+    lost: u64,
     next: BTreeMap<i32, Option<i64>>,
     marks: BTreeMap<i32, (i64, i64)>,
     ends: BTreeMap<i32, Ends>,
@@ -101,6 +110,17 @@ impl Board {
         std::mem::replace(&mut self.state.lock().missing, missing) != missing
     }
 
+    /// A partition's next offset is not at the broker; `lost` records before the first that is there were never read.
+    pub(crate) fn reset(&self, lost: u64) {
+        let mut state = self.state.lock();
+        state.resets += 1;
+        state.lost += lost;
+    }
+
+    pub(crate) fn set_stopped(&self) {
+        self.state.lock().stopped = true;
+    }
+
     /// A copy of it all.
     pub(crate) fn status(&self) -> StreamStatus {
         let now_ms = self.clock.now_ms();
@@ -108,8 +128,16 @@ impl Board {
         let partitions: Vec<PartitionStatus> =
             state.next.iter().map(|(&partition, &next)| state.partition(partition, next, now_ms)).collect();
         let lag = partitions.iter().map(|known| known.lag).sum();
-        let (paused, topic_missing) = (state.paused, state.missing);
-        StreamStatus { topic: self.topic.clone(), paused, topic_missing, partitions, lag }
+        StreamStatus {
+            topic: self.topic.clone(),
+            paused: state.paused,
+            topic_missing: state.missing,
+            stopped: state.stopped,
+            resets: state.resets,
+            lost: state.lost,
+            partitions,
+            lag,
+        }
     }
 }
 

@@ -85,6 +85,10 @@ pub struct Server {
     pub workers: usize,
     /// Requests worked on at once; over it 503.
     pub max_in_flight: usize,
+    /// How long a request may wait for its turn; where more come than that, some get 503. 0: as long as it takes.
+    pub max_wait: Span,
+    /// Bytes of bodies held at once; over it 503.
+    pub body_budget: usize,
     /// Bytes of a JSON body.
     pub body_limit: usize,
     /// Bytes of an NDJSON body, which is read as it comes.
@@ -121,6 +125,18 @@ pub enum WireFormat {
     Protobuf,
 }
 
+/// Where events are read on from when the next one is not at the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutOfRange {
+    /// From the oldest record that is there.
+    Earliest,
+    /// From the end: what is there is passed over.
+    Latest,
+    /// Not at all, until somebody decides and starts the process anew.
+    Stop,
+}
+
 /// Section `kafka`.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -141,6 +157,8 @@ pub struct Kafka {
     pub requests_format: WireFormat,
     /// Where a first start begins: `earliest`, `latest`, `ts=…` or `last=7d`.
     pub start: String,
+    /// What is done when the broker has no such offset as the next one of `events_topic`.
+    pub out_of_range: OutOfRange,
     /// Records handed on at once.
     pub batch: usize,
     /// Batches that may wait before a stream is paused.
@@ -162,6 +180,8 @@ pub struct Storage {
     pub import_format: String,
     /// Events in the tail that make a segment.
     pub seal_events: u64,
+    /// Bytes that are left free on the disk of `data_dir`.
+    pub min_free: u64,
     /// Longest time before an erasure has rewritten all files.
     pub erase_within: Span,
     /// Endpoint of the S3 server; empty: AWS.

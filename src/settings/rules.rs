@@ -44,7 +44,7 @@ const MANY: i64 = 1 << 40;
 /// The largest number that the 32-bit fields hold.
 const F32: f64 = f32::MAX as f64;
 
-const RULES: [(&str, Rule); 65] = [
+const RULES: [(&str, Rule); 69] = [
     ("server.address", Rule::Form(forms::address)),
     ("server.port", Rule::Int(0, 65_535)),
     ("server.role", Rule::OneOf(&["all", "train", "serve"])),
@@ -52,6 +52,8 @@ const RULES: [(&str, Rule); 65] = [
     ("server.public_url", Rule::Form(forms::url)),
     ("server.workers", Rule::Int(0, 1024)),
     ("server.max_in_flight", Rule::Int(1, 1_000_000)),
+    ("server.max_wait", Rule::SpanOrNone(1)),
+    ("server.body_budget", Rule::Int(1, MANY)),
     ("server.body_limit", Rule::Int(1, MANY)),
     ("server.ndjson_limit", Rule::Int(1, MANY)),
     ("server.shutdown_grace", Rule::Span(SECOND, 3600 * SECOND)),
@@ -67,6 +69,7 @@ const RULES: [(&str, Rule); 65] = [
     ("kafka.events_format", Rule::OneOf(&["auto", "json", "protobuf"])),
     ("kafka.requests_format", Rule::OneOf(&["auto", "json", "protobuf"])),
     ("kafka.start", Rule::Form(forms::kafka_start)),
+    ("kafka.out_of_range", Rule::OneOf(&["earliest", "latest", "stop"])),
     ("kafka.batch", Rule::Int(1, 1_000_000)),
     ("kafka.queue", Rule::Int(1, 100_000)),
     ("storage.data_dir", Rule::Filled),
@@ -74,6 +77,7 @@ const RULES: [(&str, Rule); 65] = [
     ("storage.import_watch", Rule::Form(forms::place)),
     ("storage.import_format", Rule::OneOf(&["events", "transactions"])),
     ("storage.seal_events", Rule::Int(1, MANY)),
+    ("storage.min_free", Rule::Int(0, MANY)),
     ("storage.erase_within", Rule::Span(SECOND, 3650 * DAY)),
     ("storage.s3_endpoint", Rule::Form(forms::url)),
     ("storage.s3_region", Rule::Filled),

@@ -67,6 +67,12 @@ pub(super) fn contradictions(settings: &Settings) -> Vec<Contradiction> {
         "files would reach this process alone: send them to a running one by ouzel import --url, or use role all"
             .to_owned(),
     );
+    say(
+        server.body_limit > server.body_budget,
+        "server.body_limit",
+        &["server.body_budget"],
+        format!("one body may not be larger than all together: server.body_budget is {}", server.body_budget),
+    );
     let topics = [
         ("kafka.requests_topic", &kafka.requests_topic),
         ("kafka.replies_topic", &kafka.replies_topic),

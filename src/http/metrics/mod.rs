@@ -79,6 +79,10 @@ pub async fn metrics(service: web::Data<Service>) -> HttpResponse {
     let judged: Vec<_> = versions.into_iter().filter_map(|version| recommending.prequential.of(version)).collect();
     let now = with_versions(&service, VersionNumbers::default());
     state::write(&now, recommending.reused(), &judged, &mut out);
+    out.head("ouzel_degraded", "gauge", "Whether a part is missing while the rest answers.");
+    for (part, missing) in service.parts.readiness.parts() {
+        out.value("ouzel_degraded", &[("part", part)], f64::from(u8::from(missing)));
+    }
     work::write(&service.parts.meters, service.parts.kafka.is_some(), &mut out);
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(out.into_string())
 }

@@ -33,6 +33,7 @@ pub(super) fn write(state: &StateView, reused: u64, judged: &[PrequentialBody], 
         let help = "Whether every client has a broker.";
         out.one("ouzel_kafka_connected", "gauge", help, f64::from(u8::from(connected)));
         lags(kafka, out);
+        resets(kafka, out);
     }
     memory(&state.memory, out);
 }
@@ -102,6 +103,25 @@ fn lags(kafka: &Value, out: &mut Text) {
     let help = "How long the oldest record of a partition has waited that is not done with.";
     let seconds = |known: &Value| Some(known.get("lag_ms")?.as_f64()? / 1e3);
     lag("kafka_consumergroup_group_lag_seconds", help, kafka, out, seconds);
+}
+
+/// What was not at the broker when it was to be read, of each stream.
+fn resets(kafka: &Value, out: &mut Text) {
+    let help = "Partitions begun elsewhere, because their next offset was not at the broker.";
+    out.head("ouzel_kafka_offset_resets_total", "counter", help);
+    by_topic("ouzel_kafka_offset_resets_total", "resets", kafka, out);
+    let help = "Records that the broker deleted before they were read.";
+    out.head("ouzel_kafka_records_lost_total", "counter", help);
+    by_topic("ouzel_kafka_records_lost_total", "lost", kafka, out);
+}
+
+fn by_topic(name: &str, field: &str, kafka: &Value, out: &mut Text) {
+    for stream in kafka.as_object().into_iter().flat_map(serde_json::Map::values) {
+        let topic = stream.get("topic").and_then(Value::as_str);
+        if let Some((topic, count)) = topic.zip(stream.get(field).and_then(Value::as_f64)) {
+            out.value(name, &[("topic", topic)], count);
+        }
+    }
 }
 
 fn lag(name: &str, help: &str, kafka: &Value, out: &mut Text, of: impl Fn(&Value) -> Option<f64>) {

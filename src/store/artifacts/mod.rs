@@ -16,6 +16,7 @@ use bytes::Bytes;
 pub use alias::{ALIASES_FORMAT, ALIASES_PATH, AliasError, Aliases, Tag};
 use local::{Folder, tag_of};
 
+use super::log::is_no_room;
 use super::off_thread;
 use super::s3::{Bucket, S3Error, S3Url};
 use crate::settings::Storage;
@@ -46,6 +47,14 @@ pub enum StoreError {
     /// The runtime that did the work is stopping.
     #[error("the service is stopping")]
     Stopping,
+}
+
+impl StoreError {
+    /// Whether it says that there is no room on the disk.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if is_no_room(source))
+    }
 }
 
 /// A place for versions. Cheap to clone; all clones are the same place.

@@ -18,15 +18,17 @@ impl EventLog {
     /// offsets that lie further moves the offsets; one with nothing new at all writes nothing.
     ///
     /// # Errors
-    /// [`LogError::Batch`] for a batch that contradicts itself; otherwise nothing of the batch is acknowledged, and after
-    /// [`LogError::Tables`] the log must be opened anew, since fjall writes no more after a failed sync.
+    /// [`LogError::Batch`] for a batch that contradicts itself, [`LogError::Full`] where there is no room; nothing of the
+    /// batch is acknowledged then. After [`LogError::Tables`] the next call opens the tables anew, see [`Self::make_writable`].
     pub fn append(&self, batch: &EventBatch) -> Result<Appended, LogError> {
         let writer = self.writer.lock();
+        self.make_writable()?;
+        let tables = self.tables()?;
         let before = self.last_seq();
         let outcomes = self.judge(batch, before + 1)?;
         let appended = records(batch, outcomes, before + 1, !self.reached(batch)?);
         let last = before + appended.records.len() as u64;
-        let mut write = self.tables.durable();
+        let mut write = tables.durable();
         let mut erasures = self.forget_offsets(&mut write, &batch.begins)?;
         if last > before {
             self.put_records(&mut write, batch, &appended, last)?;
@@ -39,7 +41,7 @@ impl EventLog {
             self.put_mark(&mut write, mark)?;
         }
         fail::fail_point!("log.before_commit");
-        write.commit()?;
+        self.commit(write)?;
         fail::fail_point!("log.after_commit");
         for (user, erasure) in erasures {
             self.erasures.put(user, erasure);
@@ -55,8 +57,9 @@ impl EventLog {
     /// Whether all of a batch from Kafka was applied before: its item changes and erasures must not count once more, over
     /// what has come since.
     fn reached(&self, batch: &EventBatch) -> Result<bool, LogError> {
+        let tables = self.tables()?;
         for at in &batch.offsets {
-            if self.tables.next_offset(&at.topic, at.partition)?.is_none_or(|next| next < at.next) {
+            if tables.next_offset(&at.topic, at.partition)?.is_none_or(|next| next < at.next) {
                 return Ok(false);
             }
         }
@@ -105,6 +108,7 @@ impl EventLog {
         place: usize,
         reached: &mut HashMap<usize, i64>,
     ) -> Result<bool, LogError> {
+        let tables = self.tables()?;
         let Some(position) = batch.positions.get(place) else { return Ok(false) };
         let next = if let Some(&next) = reached.get(&position.partition) {
             next
@@ -112,7 +116,7 @@ impl EventLog {
             let given = batch.offsets.get(position.partition).ok_or_else(|| {
                 LogError::Batch(format!("event {place} is of partition {}, which has no offset", position.partition))
             })?;
-            self.tables.next_offset(&given.topic, given.partition)?.unwrap_or(i64::MIN)
+            tables.next_offset(&given.topic, given.partition)?.unwrap_or(i64::MIN)
         };
         // One record may hold several events, which then share its offset.
         reached.insert(position.partition, next.max(position.offset));
@@ -134,13 +138,14 @@ impl EventLog {
 
     /// Whether an event with this id came in within the window, or earlier in this batch.
     pub(super) fn known_id(&self, id: &str, now_ms: i64, batch: &mut HashSet<[u8; 16]>) -> Result<bool, LogError> {
+        let tables = self.tables()?;
         let key = id_key(id);
         if !batch.insert(key) {
             return Ok(true);
         }
-        let Some(value) = self.tables.get(&self.tables.ids, &key)? else { return Ok(false) };
+        let Some(value) = tables.get(&tables.ids, &key)? else { return Ok(false) };
         let arrival = number(&value).map(i64::from_le_bytes);
-        let arrival = arrival.ok_or_else(|| self.tables.bad_row("ids", &hex::encode(key), "no time"))?;
+        let arrival = arrival.ok_or_else(|| tables.bad_row("ids", &hex::encode(key), "no time"))?;
         Ok(arrival.saturating_add(self.options.dedup_window_ms) > now_ms)
     }
 
@@ -151,12 +156,13 @@ impl EventLog {
         appended: &Appended,
         last: u64,
     ) -> Result<(), LogError> {
+        let tables = self.tables()?;
         let first = last + 1 - appended.records.len() as u64;
         let row = codec::encode(last, batch.arrival_ms, events(appended)).map_err(LogError::Batch)?;
-        write.insert(&self.tables.tail, codec::key(first), row);
+        write.insert(&tables.tail, codec::key(first), row);
         let mut sent = HashSet::new();
         for id in events(appended).filter_map(|event| event.id.as_deref()) {
-            write.insert(&self.tables.ids, id_key(id), batch.arrival_ms.to_le_bytes());
+            write.insert(&tables.ids, id_key(id), batch.arrival_ms.to_le_bytes());
             sent.extend(ImportedEvent::from_id(id).map(|imported| imported.content));
         }
         for content in sent {
@@ -167,7 +173,7 @@ impl EventLog {
                 Change::Item { item, data, arrival_ms } => {
                     let row = ItemRow { seq: *seq, arrival_ms: *arrival_ms, data: data.clone() };
                     let json = serde_json::to_vec(&row).map_err(|e| LogError::Batch(e.to_string()))?;
-                    write.insert(&self.tables.items, item.as_str(), json);
+                    write.insert(&tables.items, item.as_str(), json);
                 }
                 // The batch's row holds the events; erasures have rows of their own.
                 Change::Event { .. } | Change::Erased { .. } | Change::Forgotten { .. } => {}
@@ -187,20 +193,22 @@ impl EventLog {
 
     /// Writes how far a file is in the log.
     pub(super) fn put_mark(&self, write: &mut OwnedWriteBatch, mark: &ImportMark) -> Result<(), LogError> {
+        let tables = self.tables()?;
         let json = serde_json::to_vec(mark).map_err(|e| LogError::Batch(e.to_string()))?;
-        write.insert(&self.tables.imports, mark.content.as_bytes(), json);
+        write.insert(&tables.imports, mark.content.as_bytes(), json);
         Ok(())
     }
 
     fn put_offsets(&self, write: &mut OwnedWriteBatch, batch: &EventBatch) -> Result<(), LogError> {
+        let tables = self.tables()?;
         for begin in &batch.begins {
             let key = offset_key(&begin.topic, begin.partition);
-            write.insert(&self.tables.offsets, key, begin.next.to_le_bytes());
+            write.insert(&tables.offsets, key, begin.next.to_le_bytes());
         }
         for offset in &batch.offsets {
-            if self.tables.next_offset(&offset.topic, offset.partition)?.is_none_or(|known| known < offset.next) {
+            if tables.next_offset(&offset.topic, offset.partition)?.is_none_or(|known| known < offset.next) {
                 let key = offset_key(&offset.topic, offset.partition);
-                write.insert(&self.tables.offsets, key, offset.next.to_le_bytes());
+                write.insert(&tables.offsets, key, offset.next.to_le_bytes());
             }
         }
         Ok(())

@@ -14,6 +14,9 @@ use super::{EventLog, Writer};
 use crate::model::erasure::Origin;
 use crate::model::event::{Event, ImportedEvent};
 
+/// The segment being written, in the segments' folder.
+const IMPORTING: &str = "import.tmp";
+
 /// An import under way: events go in by [`BulkImport::push`] and belong to the log from [`BulkImport::commit`] on. Dropped
 /// without a commit, what was pushed since the last one is gone. Appends wait until it is dropped.
 pub struct BulkImport<'a> {
@@ -56,7 +59,7 @@ impl BulkImport<'_> {
             Some(open) => open,
             none => {
                 let first = self.log.last_seq() + 1;
-                let segment = SegmentWriter::create(&self.log.folder.segments().join("import.tmp"))?;
+                let segment = SegmentWriter::create(&self.log.folder.segments().join(IMPORTING))?;
                 none.insert(Open { segment, first, next: first, ids: Vec::new(), in_segment: HashSet::new() })
             }
         };
@@ -94,6 +97,7 @@ impl BulkImport<'_> {
     /// # Errors
     /// [`LogError::Io`], [`LogError::Segment`] or [`LogError::Tables`].
     pub fn commit(&mut self, lines_done: u64, complete: bool) -> Result<Option<Segment>, LogError> {
+        self.log.make_writable()?;
         let mark = ImportMark { content: self.content.clone(), lines_done, complete };
         let Some(open) = self.open.take().filter(|open| open.next > open.first) else {
             self.log.put_import(&mark, &[])?;
@@ -106,5 +110,12 @@ impl BulkImport<'_> {
         self.writer.acknowledge(last);
         self.log.put_import(&mark, &open.ids)?;
         Ok(Some(segment))
+    }
+}
+
+impl Drop for BulkImport<'_> {
+    fn drop(&mut self) {
+        // Half of a segment would only take up room; the next start removes it where this does not.
+        std::fs::remove_file(self.log.folder.segments().join(IMPORTING)).ok();
     }
 }

@@ -131,6 +131,7 @@ impl EventLog {
         batch: &EventBatch,
         records: &[LogRecord],
     ) -> Result<Vec<(UserHash, Erasure)>, LogError> {
+        let tables = self.tables()?;
         let mut rows = Vec::new();
         let mut offsets = None;
         for LogRecord { seq, change } in records {
@@ -141,7 +142,7 @@ impl EventLog {
             };
             let erasure = Erasure { seq: *seq, erased_ms: batch.arrival_ms, offsets, rewritten: false };
             let hash = self.erasures.hash(user);
-            put(&self.tables, write, hash, &erasure)?;
+            put(&tables, write, hash, &erasure)?;
             rows.push((hash, erasure));
         }
         Ok(rows)
@@ -149,7 +150,7 @@ impl EventLog {
 
     /// The offsets that are reached with a batch.
     fn offsets_with(&self, batch: &EventBatch) -> Result<Arc<[PartitionOffset]>, LogError> {
-        let mut offsets = self.tables.offsets()?;
+        let mut offsets = self.tables()?.offsets()?;
         for at in &batch.offsets {
             match offsets.iter_mut().find(|known| known.partition == at.partition && known.topic == at.topic) {
                 Some(known) => known.next = known.next.max(at.next),
@@ -168,6 +169,7 @@ impl EventLog {
         let anew = |at: &PartitionOffset| {
             begins.iter().any(|b| b.partition == at.partition && b.topic == at.topic && b.next < at.next)
         };
+        let tables = self.tables()?;
         let mut rows = Vec::new();
         for (hash, erasure) in self.erasures.all() {
             if !erasure.offsets.iter().any(anew) {
@@ -175,7 +177,7 @@ impl EventLog {
             }
             let offsets = erasure.offsets.iter().filter(|at| !anew(at)).cloned().collect();
             let erasure = Erasure { offsets, ..erasure };
-            put(&self.tables, write, hash, &erasure)?;
+            put(&tables, write, hash, &erasure)?;
             rows.push((hash, erasure));
         }
         Ok(rows)
@@ -188,17 +190,18 @@ impl EventLog {
     pub fn note_rewritten(&self, done: &Pending) -> Result<(), LogError> {
         let _writer = self.writer.lock();
         let done: HashMap<UserHash, u64> = done.each().collect();
-        let mut write = self.tables.durable();
+        let tables = self.tables()?;
+        let mut write = tables.durable();
         let mut rows = Vec::new();
         for (hash, erasure) in self.erasures.all() {
             if done.get(&hash) == Some(&erasure.seq) {
                 let erasure = Erasure { rewritten: true, ..erasure };
-                put(&self.tables, &mut write, hash, &erasure)?;
+                put(&tables, &mut write, hash, &erasure)?;
                 rows.push((hash, erasure));
             }
         }
         fail::fail_point!("erase.before_note");
-        write.commit()?;
+        self.commit(write)?;
         for (hash, erasure) in rows {
             self.erasures.put(hash, erasure);
         }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::room::is_no_room;
+
 /// Why the log could not be opened, read or written. Damage is always named with its file; nothing is given up by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -45,6 +47,21 @@ pub enum LogError {
         /// What is known beside, beginning with a comma or empty.
         hint: String,
     },
+    /// There is no room on the disk.
+    #[error(
+        "the disk of {} is full: {free} bytes are free and storage.min_free wants {wanted}; nothing is written until there is room again, which is seen by itself", .folder.display()
+    )]
+    Full {
+        /// The data folder.
+        folder: PathBuf,
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that are to be free.
+        wanted: u64,
+    },
+    /// The tables are being opened anew after a failed write.
+    #[error("the log's tables are being opened anew after a failed write, try again in a moment")]
+    Reopening,
     /// The batch contradicts itself.
     #[error("the batch cannot be written: {0}")]
     Batch(String),
@@ -65,6 +82,19 @@ pub enum LogError {
 }
 
 impl LogError {
+    /// Whether it says that there is no room on the disk.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Full { .. } => true,
+            Self::Io { source, .. } | Self::Tables(fjall::Error::Io(source)) => is_no_room(source),
+            Self::Segment(parquet::errors::ParquetError::External(source)) => {
+                source.downcast_ref().is_some_and(is_no_room)
+            }
+            _ => false,
+        }
+    }
+
     /// An error of a file operation.
     pub fn io(file: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let file = file.to_owned();

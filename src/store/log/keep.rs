@@ -20,7 +20,8 @@ impl EventLog {
     /// # Errors
     /// [`LogError::Damaged`] or [`LogError::Tables`].
     pub fn item_data(&self) -> Result<impl Iterator<Item = (ItemId, ItemData)> + use<>, LogError> {
-        let rows = self.tables.item_rows(&self.tables.db.snapshot())?;
+        let tables = self.tables()?;
+        let rows = tables.item_rows(&tables.db.snapshot())?;
         Ok(rows.into_iter().filter_map(|(item, row)| Some((item, row.data?))))
     }
 
@@ -29,45 +30,50 @@ impl EventLog {
     /// # Errors
     /// [`LogError::Damaged`] or [`LogError::Tables`].
     pub fn import_mark(&self, content: &str) -> Result<Option<ImportMark>, LogError> {
-        let value = self.tables.get(&self.tables.imports, content.as_bytes())?;
-        value.map(|value| self.tables.json("imports", content.as_bytes(), &value)).transpose()
+        let tables = self.tables()?;
+        let value = tables.get(&tables.imports, content.as_bytes())?;
+        value.map(|value| tables.json("imports", content.as_bytes(), &value)).transpose()
     }
 
     /// Forgets the event ids that came in before the window that ends at `now_ms`; gives how many.
     ///
     /// # Errors
-    /// [`LogError::Damaged`] or [`LogError::Tables`].
+    /// [`LogError::Damaged`], [`LogError::Full`] or [`LogError::Tables`].
     pub fn purge_ids(&self, now_ms: i64) -> Result<u64, LogError> {
+        self.make_writable()?;
+        let tables = self.tables()?;
         let oldest = now_ms.saturating_sub(self.options.dedup_window_ms);
         let mut forgotten = 0;
-        let mut write = self.tables.buffered();
-        for guard in self.tables.db.snapshot().iter(&self.tables.ids) {
-            let (key, value) = self.tables.pair(guard)?;
+        let mut write = tables.buffered();
+        for guard in tables.db.snapshot().iter(&tables.ids) {
+            let (key, value) = tables.pair(guard)?;
             let arrival = number(&value).map(i64::from_le_bytes);
-            let arrival = arrival.ok_or_else(|| self.tables.bad_row("ids", &hex::encode(&key), "no time"))?;
+            let arrival = arrival.ok_or_else(|| tables.bad_row("ids", &hex::encode(&key), "no time"))?;
             if arrival > oldest {
                 continue;
             }
-            write.remove(&self.tables.ids, key);
+            write.remove(&tables.ids, key);
             forgotten += 1;
             if write.len() >= FORGET_AT_ONCE {
-                std::mem::replace(&mut write, self.tables.buffered()).commit()?;
+                self.commit(std::mem::replace(&mut write, tables.buffered()))?;
             }
         }
-        write.commit()?;
+        self.commit(write)?;
         Ok(forgotten)
     }
 
     /// Writes a run's record over the one before; one that waits or is over is on the disk when this returns.
     ///
     /// # Errors
-    /// [`LogError::Tables`].
+    /// [`LogError::Full`] or [`LogError::Tables`].
     pub fn put_run(&self, run: &RunRecord) -> Result<(), LogError> {
+        self.make_writable()?;
+        let tables = self.tables()?;
         let json = serde_json::to_vec(run).map_err(|e| LogError::Batch(format!("run {}: {e}", run.id)))?;
         let durable = run.status.is_over() || run.started_ms.is_none();
-        let mut write = if durable { self.tables.durable() } else { self.tables.buffered() };
-        write.insert(&self.tables.runs, run.id.as_bytes(), json);
-        Ok(write.commit()?)
+        let mut write = if durable { tables.durable() } else { tables.buffered() };
+        write.insert(&tables.runs, run.id.as_bytes(), json);
+        self.commit(write)
     }
 
     /// The latest runs, newest first, at most `limit`.
@@ -75,11 +81,12 @@ impl EventLog {
     /// # Errors
     /// [`LogError::Damaged`] or [`LogError::Tables`].
     pub fn runs(&self, limit: usize) -> Result<Vec<RunRecord>, LogError> {
-        let newest = self.tables.runs.iter().rev().take(limit);
+        let tables = self.tables()?;
+        let newest = tables.runs.iter().rev().take(limit);
         newest
             .map(|guard| {
-                let (key, value) = self.tables.pair(guard)?;
-                self.tables.json("runs", &key, &value)
+                let (key, value) = tables.pair(guard)?;
+                tables.json("runs", &key, &value)
             })
             .collect()
     }
@@ -89,18 +96,21 @@ impl EventLog {
     /// # Errors
     /// [`LogError::Damaged`] or [`LogError::Tables`].
     pub fn run(&self, id: &str) -> Result<Option<RunRecord>, LogError> {
-        let value = self.tables.get(&self.tables.runs, id.as_bytes())?;
-        value.map(|value| self.tables.json("runs", id.as_bytes(), &value)).transpose()
+        let tables = self.tables()?;
+        let value = tables.get(&tables.runs, id.as_bytes())?;
+        value.map(|value| tables.json("runs", id.as_bytes(), &value)).transpose()
     }
 
     /// Keeps a value under a name, such as the schedule; on the disk when this returns.
     ///
     /// # Errors
-    /// [`LogError::Tables`].
+    /// [`LogError::Full`] or [`LogError::Tables`].
     pub fn put_note(&self, key: &str, value: &Value) -> Result<(), LogError> {
-        let mut write = self.tables.durable();
-        write.insert(&self.tables.notes, key.as_bytes(), value.to_string().into_bytes());
-        Ok(write.commit()?)
+        self.make_writable()?;
+        let tables = self.tables()?;
+        let mut write = tables.durable();
+        write.insert(&tables.notes, key.as_bytes(), value.to_string().into_bytes());
+        self.commit(write)
     }
 
     /// The value kept under a name.
@@ -108,7 +118,8 @@ impl EventLog {
     /// # Errors
     /// [`LogError::Damaged`] or [`LogError::Tables`].
     pub fn note(&self, key: &str) -> Result<Option<Value>, LogError> {
-        let value = self.tables.get(&self.tables.notes, key.as_bytes())?;
-        value.map(|value| self.tables.json("notes", key.as_bytes(), &value)).transpose()
+        let tables = self.tables()?;
+        let value = tables.get(&tables.notes, key.as_bytes())?;
+        value.map(|value| tables.json("notes", key.as_bytes(), &value)).transpose()
     }
 }

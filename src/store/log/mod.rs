@@ -18,6 +18,9 @@
 //! file first, then the list, then the old file goes), and fjall is made to drop its journal and old tables (`scrub`). Killed
 //! anywhere, the erasures still wait and all of it is done again.
 //!
+//! **No room.** Before each write the disk is looked at (`room`): with less than `min_free` left nothing is written. Where a
+//! write fails all the same, what it left is cut off and the tables are opened anew once there is room (`heal`).
+//!
 //! **Damage.** fjall ends its journal at the first entry it cannot read. Before it is opened the journals are therefore
 //! looked through (`journal`): a torn end is cut, kept aside until it is clear that nothing of it was acknowledged (`mark`),
 //! and said; damage with whole records behind it, a wrong checksum of a row or segment and a hole in the numbers stop the
@@ -30,6 +33,7 @@ mod codec;
 mod erased;
 mod error;
 mod folder;
+mod heal;
 mod journal;
 mod keep;
 mod list;
@@ -39,6 +43,7 @@ mod record;
 mod repair;
 mod replay;
 mod rewrite;
+mod room;
 mod scrub;
 mod seal;
 mod segment;
@@ -62,6 +67,7 @@ pub use list::{Gap, Segment};
 pub use open::Recovery;
 pub use record::{Appended, Change, LogRecord, Outcome};
 pub use repair::{RepairReport, repair};
+pub use room::is_no_room;
 pub use verify::{Finding as VerifyFinding, VerifyReport, verify};
 
 use crate::model::erasure::Erasures;
@@ -69,6 +75,7 @@ use crate::model::manifest::PartitionOffset;
 use folder::Folder;
 use list::SegmentList;
 use mark::Mark;
+use room::Room;
 use tables::Tables;
 
 /// How the log works.
@@ -78,11 +85,13 @@ pub struct LogOptions {
     pub seal_events: u64,
     /// How long an event's id is remembered, in milliseconds of arrival.
     pub dedup_window_ms: i64,
+    /// Bytes that are left free on the disk.
+    pub min_free: u64,
 }
 
 impl Default for LogOptions {
     fn default() -> Self {
-        Self { seal_events: 100_000, dedup_window_ms: 7 * 24 * 3600 * 1000 }
+        Self { seal_events: 100_000, dedup_window_ms: 7 * 24 * 3600 * 1000, min_free: 0 }
     }
 }
 
@@ -91,7 +100,10 @@ impl Default for LogOptions {
 /// One writer at a time goes in; readers see what was written before they began. A panic of a caller leaves it usable.
 pub struct EventLog {
     // Dropped in this order: the lock last.
-    tables: Tables,
+    /// None for the moment in which they are opened anew.
+    tables: RwLock<Option<Arc<Tables>>>,
+    healing: Mutex<()>,
+    room: Room,
     writer: Mutex<Writer>,
     list: RwLock<Arc<SegmentList>>,
     last: AtomicU64,
@@ -160,7 +172,7 @@ impl EventLog {
     /// # Errors
     /// [`LogError::Damaged`] or [`LogError::Tables`].
     pub fn offsets(&self) -> Result<Vec<PartitionOffset>, LogError> {
-        self.tables.offsets()
+        self.tables()?.offsets()
     }
 
     /// Events in the tail.

@@ -14,6 +14,7 @@ use super::folder::{FORMAT, Folder, aside, sync_folder};
 use super::journal::{self, Journal};
 use super::list::{Gap, SegmentList};
 use super::mark::{self, Mark, Marked};
+use super::room::Room;
 use super::tables::{Tables, id_key};
 use super::{EventLog, LogOptions, Writer, codec, erased, segment};
 
@@ -118,7 +119,9 @@ pub(super) fn open(folder: &Folder, options: LogOptions) -> Result<(EventLog, Re
         missing: list.gaps.clone(),
     };
     let log = EventLog {
-        tables,
+        tables: RwLock::new(Some(Arc::new(tables))),
+        healing: Mutex::new(()),
+        room: Room::new(options.min_free),
         writer: Mutex::new(Writer { mark }),
         list: RwLock::new(Arc::new(list)),
         last: AtomicU64::new(last),
@@ -228,12 +231,14 @@ impl EventLog {
 
     /// Writes the mark of an import and the ids that came with it.
     pub(super) fn put_import(&self, mark: &ImportMark, ids: &[([u8; 16], i64)]) -> Result<(), LogError> {
-        let mut write = self.tables.durable();
+        self.make_writable()?;
+        let tables = self.tables()?;
+        let mut write = tables.durable();
         for (id, arrival_ms) in ids {
-            write.insert(&self.tables.ids, *id, arrival_ms.to_le_bytes());
+            write.insert(&tables.ids, *id, arrival_ms.to_le_bytes());
         }
         self.put_mark(&mut write, mark)?;
-        Ok(write.commit()?)
+        self.commit(write)
     }
 }
 

@@ -38,20 +38,21 @@ impl EventLog {
     pub fn replay(&self, after: u64, apply: &mut dyn FnMut(LogRecord) -> ControlFlow<()>) -> Result<u64, LogError> {
         // What it reads is not taken away from under it.
         let _reading = self.reading.read();
-        let (list, snapshot) = self.frozen();
+        let tables = self.tables()?;
+        let (list, snapshot) = self.frozen()?;
         let mut replay = Replay::new(self, &snapshot, after, apply)?;
         if self.segments_ahead(&list, after, &mut replay)?.is_break() {
             return Ok(replay.reached);
         }
-        for guard in snapshot.iter(&self.tables.tail) {
-            let (key, value) = self.tables.pair(guard)?;
+        for guard in snapshot.iter(&tables.tail) {
+            let (key, value) = tables.pair(guard)?;
             let name = || hex::encode(&key);
-            let first = codec::first_of(&key).ok_or_else(|| self.tables.bad_row("tail", &name(), "no number"))?;
-            let head = codec::head(&value).map_err(|why| self.tables.bad_row("tail", &name(), &why))?;
+            let first = codec::first_of(&key).ok_or_else(|| tables.bad_row("tail", &name(), "no number"))?;
+            let head = codec::head(&value).map_err(|why| tables.bad_row("tail", &name(), &why))?;
             if head.last <= list.sealed_to().max(after) {
                 continue;
             }
-            let row = codec::decode(&value).map_err(|why| self.tables.bad_row("tail", &name(), &why))?;
+            let row = codec::decode(&value).map_err(|why| tables.bad_row("tail", &name(), &why))?;
             for (seq, event) in (first..).zip(row.events) {
                 if replay.event(seq, row.arrival_ms, event).is_break() {
                     return Ok(replay.reached);
@@ -113,12 +114,13 @@ impl EventLog {
     }
 
     /// The list and the tables as they stood at one moment: a sealing between the two looks would lose the tail.
-    fn frozen(&self) -> (Arc<SegmentList>, Snapshot) {
+    fn frozen(&self) -> Result<(Arc<SegmentList>, Snapshot), LogError> {
+        let tables = self.tables()?;
         loop {
             let list = self.list.read().clone();
-            let snapshot = self.tables.db.snapshot();
+            let snapshot = tables.db.snapshot();
             if Arc::ptr_eq(&list, &self.list.read()) {
-                return (list, snapshot);
+                return Ok((list, snapshot));
             }
         }
     }
@@ -142,7 +144,8 @@ impl<'a> Replay<'a> {
         after: u64,
         apply: &'a mut dyn FnMut(LogRecord) -> ControlFlow<()>,
     ) -> Result<Self, LogError> {
-        let items = log.tables.item_rows(snapshot)?.into_iter().map(|(item, row)| LogRecord {
+        let tables = log.tables()?;
+        let items = tables.item_rows(snapshot)?.into_iter().map(|(item, row)| LogRecord {
             seq: row.seq,
             change: Change::Item { item, data: row.data, arrival_ms: row.arrival_ms },
         });

@@ -25,6 +25,7 @@ impl EventLog {
         if pending.is_empty() {
             return Ok(pending);
         }
+        self.make_writable()?;
         fail::fail_point!("erase.begin");
         self.seal_erased(&pending)?;
         for segment in self.segments() {
@@ -43,11 +44,12 @@ impl EventLog {
     /// Seals the tail where it holds what was erased: the segment is written without it.
     fn seal_erased(&self, pending: &Pending) -> Result<(), LogError> {
         let _writer = self.writer.lock();
-        for guard in self.tables.db.snapshot().iter(&self.tables.tail) {
-            let (key, value) = self.tables.pair(guard)?;
+        let tables = self.tables()?;
+        for guard in tables.db.snapshot().iter(&tables.tail) {
+            let (key, value) = tables.pair(guard)?;
             let name = || hex::encode(&key);
-            let first = codec::first_of(&key).ok_or_else(|| self.tables.bad_row("tail", &name(), "no number"))?;
-            let row = codec::decode(&value).map_err(|why| self.tables.bad_row("tail", &name(), &why))?;
+            let first = codec::first_of(&key).ok_or_else(|| tables.bad_row("tail", &name(), "no number"))?;
+            let row = codec::decode(&value).map_err(|why| tables.bad_row("tail", &name(), &why))?;
             if (first..).zip(&row.events).any(|(seq, event)| pending.covers(&event.user, seq)) {
                 return self.seal_tail().map(|_| ());
             }

@@ -14,6 +14,7 @@ use fjall::Keyspace;
 
 use super::EventLog;
 use super::error::LogError;
+use super::tables::Tables;
 
 /// The bytes of one row of filler.
 const FILLER: usize = 1 << 20;
@@ -32,18 +33,24 @@ impl EventLog {
     /// they look at is kept for them.
     pub(super) fn scrub(&self) -> Result<(), LogError> {
         let _alone = self.reading.write();
-        let tables = &self.tables;
+        let tables = self.tables()?;
         let mut old = files(tables.folder(), "jnl")?;
         fail::fail_point!("scrub.begin");
+        // A write that fails is remembered, as one of an event's would be.
+        let failed = |error| {
+            let error = tables.failed(error);
+            self.room.fail(&error);
+            error
+        };
         for _ in 0..ROWS {
-            tables.filler.insert("filler", vec![b'-'; FILLER]).map_err(|e| tables.failed(e))?;
+            tables.filler.insert("filler", vec![b'-'; FILLER]).map_err(failed)?;
         }
-        tables.filler.remove("filler").map_err(|e| tables.failed(e))?;
+        tables.filler.remove("filler").map_err(failed)?;
         fail::fail_point!("scrub.filled");
         for (_, table) in tables.all() {
-            self.write_out(table)?;
+            write_out(&tables, table)?;
         }
-        self.write_out(&tables.filler)?;
+        write_out(&tables, &tables.filler)?;
         fail::fail_point!("scrub.written_out");
         let merged = [&tables.tail, &tables.erased, &tables.filler];
         for table in merged {
@@ -55,9 +62,9 @@ impl EventLog {
             for table in merged {
                 let folder = table.path().join("tables");
                 let files_left = old.iter().any(|path| path.starts_with(&folder) && path.exists());
-                if files_left || (table.name() != tables.filler.name() && self.holds_more(table)?) {
+                if files_left || (table.name() != tables.filler.name() && holds_more(&tables, table)?) {
                     left = true;
-                    self.write_out(table)?;
+                    write_out(&tables, table)?;
                     table.major_compact().map_err(|e| tables.failed(e))?;
                 }
             }
@@ -68,34 +75,34 @@ impl EventLog {
                 return Err(LogError::io(tables.folder())(std::io::Error::other("old files of the tables did not go")));
             }
             // A written row and its way to a file make fjall look through what it keeps.
-            tables.filler.insert("filler", "").map_err(|e| tables.failed(e))?;
-            self.write_out(&tables.filler)?;
+            tables.filler.insert("filler", "").map_err(failed)?;
+            write_out(&tables, &tables.filler)?;
             std::thread::sleep(AGAIN);
         }
         fail::fail_point!("scrub.done");
         Ok(())
     }
+}
 
-    /// Whether a table's files hold more than its rows: older values, or marks of what was removed. A snapshot that was
-    /// open while they were merged leaves such.
-    fn holds_more(&self, table: &Keyspace) -> Result<bool, LogError> {
-        let entries = table.approximate_len();
-        Ok(entries > table.len().map_err(|e| self.tables.failed(e))?)
-    }
+/// Whether a table's files hold more than its rows: older values, or marks of what was removed. A snapshot that was open
+/// while they were merged leaves such.
+fn holds_more(tables: &Tables, table: &Keyspace) -> Result<bool, LogError> {
+    let entries = table.approximate_len();
+    Ok(entries > table.len().map_err(|e| tables.failed(e))?)
+}
 
-    /// Writes a table's rows from memory to files, and waits for it.
-    fn write_out(&self, table: &Keyspace) -> Result<(), LogError> {
-        table.rotate_memtable().map_err(|e| self.tables.failed(e))?;
-        let begun = Instant::now();
-        while table.sealed_memtable_count() > 0 {
-            if begun.elapsed() > PATIENCE {
-                let late = std::io::Error::other("the tables were not written out in time");
-                return Err(LogError::io(self.tables.folder())(late));
-            }
-            std::thread::sleep(AGAIN);
+/// Writes a table's rows from memory to files, and waits for it.
+fn write_out(tables: &Tables, table: &Keyspace) -> Result<(), LogError> {
+    table.rotate_memtable().map_err(|e| tables.failed(e))?;
+    let begun = Instant::now();
+    while table.sealed_memtable_count() > 0 {
+        if begun.elapsed() > PATIENCE {
+            let late = std::io::Error::other("the tables were not written out in time");
+            return Err(LogError::io(tables.folder())(late));
         }
-        Ok(())
+        std::thread::sleep(AGAIN);
     }
+    Ok(())
 }
 
 /// The files of a folder with the extension `ext`; all of them where it is empty.

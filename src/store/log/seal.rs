@@ -13,11 +13,14 @@ use super::folder::sync_folder;
 use super::list::Segment;
 use super::segment::{About, FORMAT, SegmentWriter, file_name};
 
+/// The segment being written, in the segments' folder.
+const SEALING: &str = "sealing.tmp";
+
 impl EventLog {
     /// Seals the tail into a segment; none where the tail is empty. Appends wait meanwhile.
     ///
     /// # Errors
-    /// [`LogError::Io`], [`LogError::Segment`] (a full disk) or [`LogError::Tables`]: the tail is as it was.
+    /// [`LogError::Full`], [`LogError::Io`], [`LogError::Segment`] or [`LogError::Tables`]: the tail is as it was.
     pub fn seal(&self) -> Result<Option<Segment>, LogError> {
         let _writer = self.writer.lock();
         self.seal_tail()
@@ -25,7 +28,16 @@ impl EventLog {
 
     /// Seals the tail; the caller holds the writer.
     pub(super) fn seal_tail(&self) -> Result<Option<Segment>, LogError> {
-        let Some(segment) = self.write_tail()? else { return Ok(None) };
+        self.make_writable()?;
+        let written = self.write_tail().inspect_err(|_| {
+            // A half of a segment would only take up room.
+            std::fs::remove_file(self.folder.segments().join(SEALING)).ok();
+        });
+        let Some(segment) = written? else {
+            // All of it is in segments already, and could not be dropped then.
+            self.drop_tail(self.list.read().sealed_to())?;
+            return Ok(None);
+        };
         self.list_segment(segment.clone())?;
         self.drop_tail(segment.last)?;
         Ok(Some(segment))
@@ -33,17 +45,17 @@ impl EventLog {
 
     /// First step: the tail's events in a file that no list names yet. Events of erased users stay behind.
     pub(super) fn write_tail(&self) -> Result<Option<Segment>, LogError> {
-        let snapshot = self.tables.db.snapshot();
+        let tables = self.tables()?;
+        let snapshot = tables.db.snapshot();
         let erased = self.erasures.pending();
         let sealed_to = self.list.read().sealed_to();
-        let beside = self.folder.segments().join("sealing.tmp");
+        let beside = self.folder.segments().join(SEALING);
         let mut open: Option<(u64, SegmentWriter)> = None;
         let mut last = 0;
-        for guard in snapshot.iter(&self.tables.tail) {
-            let (key, value) = self.tables.pair(guard)?;
-            let first =
-                codec::first_of(&key).ok_or_else(|| self.tables.bad_row("tail", "?", "its key is no number"))?;
-            let row = codec::decode(&value).map_err(|why| self.tables.bad_row("tail", &first.to_string(), &why))?;
+        for guard in snapshot.iter(&tables.tail) {
+            let (key, value) = tables.pair(guard)?;
+            let first = codec::first_of(&key).ok_or_else(|| tables.bad_row("tail", "?", "its key is no number"))?;
+            let row = codec::decode(&value).map_err(|why| tables.bad_row("tail", &first.to_string(), &why))?;
             if row.last <= sealed_to {
                 continue;
             }
@@ -70,7 +82,8 @@ impl EventLog {
         last: u64,
         import: Option<ImportMark>,
     ) -> Result<Segment, LogError> {
-        let about = About { format: FORMAT, first, last, offsets: self.tables.offsets()?, import };
+        let offsets = self.tables()?.offsets()?;
+        let about = About { format: FORMAT, first, last, offsets, import };
         self.name_segment(writer, file_name(first, last), &about)
     }
 
@@ -108,12 +121,13 @@ impl EventLog {
 
     /// Third step: the rows that segments cover leave the tail. No sync: the next start removes what is still there.
     pub(super) fn drop_tail(&self, sealed_to: u64) -> Result<(), LogError> {
-        let mut write = self.tables.buffered();
-        for guard in self.tables.db.snapshot().range(&self.tables.tail, ..=codec::key(sealed_to)) {
-            let (key, _) = self.tables.pair(guard)?;
-            write.remove(&self.tables.tail, key);
+        let tables = self.tables()?;
+        let mut write = tables.buffered();
+        for guard in tables.db.snapshot().range(&tables.tail, ..=codec::key(sealed_to)) {
+            let (key, _) = tables.pair(guard)?;
+            write.remove(&tables.tail, key);
         }
-        write.commit()?;
+        self.commit(write)?;
         fail::fail_point!("segment.after_drop");
         self.tail_events.store(0, Ordering::Release);
         Ok(())

@@ -73,8 +73,8 @@ impl VersionStore {
     /// here. It is not live yet. Use [`Self::write_files`] where copying the weights would hold somebody up.
     ///
     /// # Errors
-    /// [`VersionError::Model`], [`VersionError::Taken`] or [`VersionError::Store`]; what was written by then is deleted at
-    /// the next [`Self::clean`].
+    /// [`VersionError::Model`], [`VersionError::Taken`] or [`VersionError::Store`]; what was written by then is deleted, or
+    /// left to the next [`Self::clean`] where that fails too.
     pub async fn write(&self, draft: Manifest, fitted: &Fitted) -> Result<Manifest, VersionError> {
         let files = ModelFiles::of(fitted);
         let version = draft.version;
@@ -87,6 +87,17 @@ impl VersionStore {
     /// As [`Self::write`].
     pub async fn write_files(&self, draft: Manifest, files: ModelFiles) -> Result<Manifest, VersionError> {
         let version = self.next_version().await?;
+        let written = self.write_as(version, draft, files).await;
+        // Where somebody else writes the same version, it is theirs.
+        if matches!(written, Err(VersionError::Store(_) | VersionError::Model { .. }))
+            && let Err(error) = self.artifacts.delete_prefix(&folder(version)).await
+        {
+            tracing::warn!(%version, %error, "what was written of a version could not be removed");
+        }
+        written
+    }
+
+    async fn write_as(&self, version: Version, draft: Manifest, files: ModelFiles) -> Result<Manifest, VersionError> {
         let mut manifest = Manifest { version, format: ARTIFACT_FORMAT, files: BTreeMap::new(), ..draft };
         for (name, bytes) in files.0 {
             let summed = bytes.clone();

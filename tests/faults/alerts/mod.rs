@@ -17,13 +17,15 @@ use self::prometheus::{Prometheus, When};
 use crate::harness::{Ouzel, shop};
 use crate::kafka::{Kafka, record};
 
-/// What takes too much to set off: two gibibytes, and a week's worth of lists that get worse.
-const BY_PROMTOOL: [&str; 2] = ["OuzelMemory", "OuzelWorse"];
+/// What takes too much to set off: two gibibytes, a week's worth of lists that get worse, and a broker that deletes what was
+/// not read, of which `tests/resilience` looks at the figure.
+const BY_PROMTOOL: [&str; 3] = ["OuzelMemory", "OuzelWorse", "OuzelRecordsLost"];
 
 /// What comes of processes that are in trouble: each alert, with the process or, where it is of several, their namespace.
-const IN_TROUBLE: [(&str, &str); 16] = [
+const IN_TROUBLE: [(&str, &str); 17] = [
     ("OuzelNotReady", "waits"),
     ("OuzelKafkaAway", "waits"),
+    ("OuzelDiskFull", "full"),
     ("OuzelErrors", "busy"),
     ("OuzelTurnsAway", "busy"),
     ("OuzelSlow", "slow"),
@@ -82,6 +84,7 @@ async fn each_alert_fires_over_what_it_watches_for() {
     let letters = unreadable.ouzel(&at("letters"));
     let waits = waiting(&at("waits"), &at("versions"));
     let busy = start("busy", &[("OUZEL__INGEST__QUEUE", "1"), ("FAILPOINTS", "ingestor.before_append=sleep(300)")]);
+    let full = start("full", &[("OUZEL__STORAGE__MIN_FREE", "1099511627776")]);
     let slow = start("slow", &[]);
     let crashes = ("FAILPOINTS", "ingestor.handle=panic(always)");
     let restarts =
@@ -98,13 +101,14 @@ async fn each_alert_fires_over_what_it_watches_for() {
         ("letters", "letters", &letters),
         ("waits", "waits", &waits),
         ("busy", "busy", &busy),
+        ("full", "full", &full),
         ("slow", "slow", &slow),
         ("restarts", "restarts", &restarts),
         ("down", "down", &down),
         ("refuses", "refuses", &refuses),
         ("fails", "fails", &fails),
     ];
-    for ouzel in [&steady, &ahead, &lags, &letters, &busy, &slow, &refuses, &fails] {
+    for ouzel in [&steady, &ahead, &lags, &letters, &busy, &full, &slow, &refuses, &fails] {
         ouzel.ready().await;
     }
     let prometheus = Prometheus::start(&program, folder.path(), &services);
@@ -119,6 +123,7 @@ async fn each_alert_fires_over_what_it_watches_for() {
         let sent = (0..count).map(|_| producer.send(record(topic, "k", value, &[])));
         futures_util::future::try_join_all(sent).await.unwrap();
     }
+    assert_eq!(full.post("/v1/events", &json!(shop(0, 1))).await.0, 507);
     for ouzel in [&steady, &ahead, &fails] {
         assert_eq!(ouzel.post("/v1/events", &json!(shop(0, 500))).await.0, 200);
     }
@@ -138,7 +143,7 @@ async fn each_alert_fires_over_what_it_watches_for() {
     assert!(seen.is_empty(), "{seen:?}");
 
     load.shutdown().await;
-    for ouzel in [steady, ahead, lags, letters, waits, busy, slow, restarts, down, refuses, fails] {
+    for ouzel in [steady, ahead, lags, letters, waits, busy, full, slow, restarts, down, refuses, fails] {
         ouzel.kill();
     }
     prometheus.fired(&GONE, When::Now).await;

@@ -125,9 +125,9 @@ fn a_row_with_a_wrong_checksum_is_named_and_set_aside() {
     let written: Vec<LogRecord> =
         (0..3).flat_map(|n| log.append(&batch(vec![event("u", &n.to_string())])).unwrap().records).collect();
     let key = 2_u64.to_be_bytes();
-    let mut row = log.tables.tail.get(key).unwrap().unwrap().to_vec();
+    let mut row = log.tables().unwrap().tail.get(key).unwrap().unwrap().to_vec();
     row[12] ^= 1;
-    log.tables.tail.insert(key, row).unwrap();
+    log.tables().unwrap().tail.insert(key, row).unwrap();
     drop(log);
     let error = refused(dir.path()).to_string();
     assert!(error.contains("table tail, row 2: its checksum is wrong"), "{error}");
@@ -238,8 +238,8 @@ fn a_changed_bit_in_a_table_on_disk_is_named_and_nothing_is_made_up() {
     let log = open(dir.path());
     let records = (0..50).map(|n| with_id("u", &format!("item-{n}"), &n.to_string()));
     let written: Vec<LogRecord> = records.flat_map(|event| log.append(&batch(vec![event])).unwrap().records).collect();
-    log.tables.tail.rotate_memtable_and_wait().unwrap();
-    log.tables.ids.rotate_memtable_and_wait().unwrap();
+    log.tables().unwrap().tail.rotate_memtable_and_wait().unwrap();
+    log.tables().unwrap().ids.rotate_memtable_and_wait().unwrap();
     drop(log);
     let mut found = 0;
     for table in [1, 2] {

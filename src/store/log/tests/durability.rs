@@ -214,9 +214,9 @@ fn a_crash_behind_an_imported_segment_keeps_its_mark_and_ids() {
     drop(import);
     assert_eq!((log.last_seq(), log.segments().len()), (3, 2));
     // As if the process had died between the list and the tables.
-    let mut write = log.tables.durable();
-    write.remove(&log.tables.imports, "file");
-    write.remove(&log.tables.ids, crate::store::log::tables::id_key("x"));
+    let mut write = log.tables().unwrap().durable();
+    write.remove(&log.tables().unwrap().imports, "file");
+    write.remove(&log.tables().unwrap().ids, crate::store::log::tables::id_key("x"));
     write.commit().unwrap();
     drop(log);
     let log = open(dir.path());

@@ -138,8 +138,8 @@ fn a_folder_of_format_1_is_brought_to_this_one() {
     let log = open(dir.path());
     log.append(&batch(vec![event(GONE, "1"), event("v", "2")])).unwrap();
     log.append(&EventBatch { items: vec![change("i", "shoes")], ..EventBatch::default() }).unwrap();
-    log.tables.erased.insert(GONE, 3_u64.to_le_bytes()).unwrap();
-    log.tables.notes.remove("erasure.key").unwrap();
+    log.tables().unwrap().erased.insert(GONE, 3_u64.to_le_bytes()).unwrap();
+    log.tables().unwrap().notes.remove("erasure.key").unwrap();
     drop(log);
     std::fs::write(dir.path().join("FORMAT"), "1\n").unwrap();
     assert_eq!(verify(dir.path()).unwrap().findings, []);
@@ -162,7 +162,7 @@ fn a_lost_key_is_named_and_a_repair_lets_the_erasures_go() {
     log.append(&batch(vec![event("u", "1"), event("v", "2")])).unwrap();
     erase(&log, "u");
     rewrite(&log);
-    log.tables.notes.remove("erasure.key").unwrap();
+    log.tables().unwrap().notes.remove("erasure.key").unwrap();
     drop(log);
     assert!(refused(dir.path()).to_string().contains("erasure.key"));
     let report = crate::store::log::repair(dir.path()).unwrap();
