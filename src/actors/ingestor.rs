@@ -35,6 +35,10 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Pause before a sealing that failed is tried again: it begins anew then.
 const SEAL_AGAIN: Duration = Duration::from_secs(10);
 
+/// The note under which the figures of lists are kept, and how often they are; a kill loses no more of them.
+pub const ONLINE: &str = "online";
+const KEEP: Duration = Duration::from_secs(30);
+
 /// The queue's far end, which survives the actor; one life of it at a time takes from it.
 pub type SharedQueue = Arc<Mutex<WorkQueue>>;
 
@@ -154,6 +158,7 @@ impl Ingestor {
         for record in &appended.records {
             if let Change::Event { event, .. } = &record.change {
                 self.parts.recommending.meet(event, batch.arrival_ms);
+                self.parts.recommending.online.happened(event);
             }
             erased += self.parts.memory.apply(record);
             if let Change::Erased { user } = &record.change {
@@ -198,6 +203,7 @@ impl Actor for Ingestor {
                 tracing::debug!(%error, "the log takes no writes yet");
             }
         });
+        ctx.run_interval(KEEP, |ingestor, _| keep_online(&ingestor.parts.recommending, &ingestor.parts.log));
         ctx.run_interval(Duration::from_secs(3600), |ingestor, _| {
             if let Err(error) = ingestor.parts.log.purge_ids(ingestor.parts.clock.now_ms()) {
                 tracing::error!(%error, "old event ids could not be forgotten");
@@ -223,6 +229,15 @@ impl Handler<WorkWaiting> for Ingestor {
         self.seal_if_due();
         // One group a message, so that heartbeats come between.
         ctx.notify(WorkWaiting);
+    }
+}
+
+/// Writes down what followed the lists, where that has changed.
+pub fn keep_online(recommending: &Recommending, log: &EventLog) {
+    if let Some(note) = recommending.online.note()
+        && let Err(error) = log.put_note(ONLINE, &note)
+    {
+        tracing::warn!(%error, "the figures of lists could not be kept");
     }
 }
 

@@ -63,6 +63,8 @@ async fn an_erased_user_is_in_no_file_of_folder_and_store() {
             let run = ouzel.run().await;
             assert_eq!(run["version"], version, "{run}");
         }
+        let note = json!({ "UserId": GONE, "Labels": ["first"] });
+        assert_eq!(ouzel.post("/api/user", &note).await.0, 200);
         let had = files_with(&data, GONE);
         for ending in ["jnl", "parquet"] {
             assert!(had.iter().any(|path| path.extension().is_some_and(|ext| ext == ending)), "{ending} in {had:?}");

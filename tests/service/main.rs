@@ -6,6 +6,7 @@ mod answers;
 mod erasure;
 mod harness;
 mod metrics;
+mod online;
 mod stopping;
 mod swaps;
 mod traces_of;

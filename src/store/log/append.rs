@@ -7,6 +7,7 @@ use fjall::OwnedWriteBatch;
 
 use super::batch::{EventBatch, ImportMark};
 use super::error::LogError;
+use super::keep::user_key;
 use super::record::{Appended, Change, LogRecord, Outcome};
 use super::tables::{ItemRow, id_key, number, offset_key};
 use super::{EventLog, codec};
@@ -175,8 +176,10 @@ impl EventLog {
                     let json = serde_json::to_vec(&row).map_err(|e| LogError::Batch(e.to_string()))?;
                     write.insert(&tables.items, item.as_str(), json);
                 }
-                // The batch's row holds the events; erasures have rows of their own.
-                Change::Event { .. } | Change::Erased { .. } | Change::Forgotten { .. } => {}
+                // Erasures have rows of their own.
+                Change::Erased { user } => write.remove(&tables.notes, user_key(user)),
+                // The batch's row holds the events.
+                Change::Event { .. } | Change::Forgotten { .. } => {}
             }
         }
         Ok(())

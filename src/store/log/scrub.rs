@@ -52,7 +52,7 @@ impl EventLog {
         }
         write_out(&tables, &tables.filler)?;
         fail::fail_point!("scrub.written_out");
-        let merged = [&tables.tail, &tables.erased, &tables.filler];
+        let merged = [&tables.tail, &tables.erased, &tables.notes, &tables.filler];
         for table in merged {
             old.extend(files(&table.path().join("tables"), "")?);
         }
