@@ -16,6 +16,7 @@ use crate::model::manifest::Manifest;
 use crate::model::serving::live::LiveModel;
 use crate::model::training::probes::check_probes;
 use crate::store::artifacts::StoreError;
+use crate::store::standing_back;
 use crate::store::versions::{ModelFiles, VersionError, VersionStore};
 
 /// How long the serving actor may take for a swap, a restart of it counted in.
@@ -314,8 +315,7 @@ async fn read(
     meters.load.record(begun.elapsed());
     let begun = Instant::now();
     let catalogue = catalogue.clone();
-    let bound = tokio::task::spawn_blocking(move || Arc::new(LiveModel::bind(Arc::new(manifest), fitted, &catalogue)));
-    let bound = bound.await.map_err(|_| StoreError::Stopping)?;
+    let bound = standing_back(move || Arc::new(LiveModel::bind(Arc::new(manifest), fitted, &catalogue))).await?;
     meters.bind.record(begun.elapsed());
     Ok(bound)
 }

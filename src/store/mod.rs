@@ -6,9 +6,11 @@ pub mod log;
 pub mod s3;
 pub mod versions;
 
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use artifacts::StoreError;
+
+use crate::model::training::pool;
 
 /// Does what blocks or takes long on a thread where it holds nobody up; a panic in it goes on in the caller.
 async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
@@ -17,4 +19,20 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
         Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
         Err(_) => Err(StoreError::Stopping),
     }
+}
+
+/// As [`off_thread`], on a thread of its own that stands back behind those that answer: a version is checked, read and packed
+/// while requests go on.
+///
+/// # Errors
+/// [`StoreError::Stopping`] where no thread can be started.
+pub async fn standing_back<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
+    let (done, result) = tokio::sync::oneshot::channel();
+    let work = move || {
+        pool::stand_back();
+        // Whoever no longer waits needs no result.
+        done.send(catch_unwind(AssertUnwindSafe(work))).ok();
+    };
+    std::thread::Builder::new().name("release".to_owned()).spawn(work).map_err(|_| StoreError::Stopping)?;
+    result.await.map_err(|_| StoreError::Stopping)?.map_err(|panic| resume_unwind(panic))
 }

@@ -19,7 +19,7 @@ use files::Loader;
 pub use files::{DAMAGED, ITEMS, MANIFEST, MANIFEST_SUM, ModelFiles, USERS, WEIGHTS};
 
 use super::artifacts::{ALIASES_PATH, Aliases, Artifacts};
-use super::off_thread;
+use super::standing_back;
 use crate::model::candidates;
 use crate::model::ids::Version;
 use crate::model::manifest::{ARTIFACT_FORMAT, FileEntry, Manifest};
@@ -370,5 +370,5 @@ fn path(version: Version, name: &str) -> String {
 
 /// Computes where it holds nobody up: checksums of weights take a while.
 async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, VersionError> {
-    Ok(off_thread(work).await?)
+    Ok(standing_back(work).await?)
 }
