@@ -12,7 +12,8 @@ fn ids(list: &Value) -> Vec<String> {
 async fn events_become_a_version_and_lists_and_outlive_the_process() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let ouzel = Ouzel::start(&data, &[]);
+    // A debug build would search for as long as it may.
+    let ouzel = Ouzel::start(&data, &[("OUZEL__TRAINING__BUDGET", "5s")]);
     ouzel.ready().await;
 
     let (status, empty) = ouzel.get("/recommend?user=1").await;
