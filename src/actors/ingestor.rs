@@ -116,7 +116,8 @@ impl Ingestor {
     fn write(&mut self, mut group: Group) {
         group.batch.arrival_ms = self.parts.clock.now_ms();
         let refused = self.refuse(&mut group.batch);
-        let written = self.recover().map_err(IngestError::from).and_then(|()| self.write_batch(&group.batch)).map(|(outcomes, erased_events)| {
+        let recovered = self.recover().map_err(IngestError::from);
+        let written = recovered.and_then(|()| self.write_batch(&group.batch)).map(|(outcomes, erased_events)| {
             let mut outcomes = outcomes.into_iter();
             let outcome = |refused: Option<TooManyTypes>| match refused {
                 Some(error) => Err(error),

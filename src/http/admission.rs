@@ -56,7 +56,10 @@ impl Bodies {
         }
         let room = self.kibibytes.clone().try_acquire_many_owned(kibibytes(bytes).min(self.most));
         room.map(Some).map_err(|_| {
-            ApiError::new(Kind::Unavailable, "the bodies of other requests fill the memory for them, try again in a moment")
+            ApiError::new(
+                Kind::Unavailable,
+                "the bodies of other requests fill the memory for them, try again in a moment",
+            )
         })
     }
 }

@@ -105,11 +105,7 @@ fn begin_trace(plan: &Plan, service: &Service, request: &HttpRequest) -> Option<
     Some(trace)
 }
 
-fn check(
-    plan: &Plan,
-    service: &Service,
-    request: &HttpRequest,
-) -> Result<Option<Permits>, ApiError> {
+fn check(plan: &Plan, service: &Service, request: &HttpRequest) -> Result<Option<Permits>, ApiError> {
     let Some(access) = plan.access(request.method()) else { return Ok(None) };
     let safe = request.method() == Method::GET || request.method() == Method::HEAD;
     if let Access::Needs(scope) = access {

@@ -58,16 +58,15 @@ pub fn serve(service: web::Data<Service>, listener: TcpListener) -> io::Result<R
         let app = App::new().app_data(service.clone()).app_data(Lateness::measured(max_wait));
         app.wrap(from_fn(edge)).configure(routes::configure)
     };
-    let server =
-        HttpServer::new(app)
-            .workers(workers)
-            .keep_alive(KEEP_ALIVE)
-            .client_request_timeout(HEAD_PATIENCE)
-            .client_disconnect_timeout(CLOSE_PATIENCE)
-            .shutdown_timeout(grace)
-            .disable_signals()
-            .listen(listener)?
-            .run();
+    let server = HttpServer::new(app)
+        .workers(workers)
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(HEAD_PATIENCE)
+        .client_disconnect_timeout(CLOSE_PATIENCE)
+        .shutdown_timeout(grace)
+        .disable_signals()
+        .listen(listener)?
+        .run();
     Ok(Running { address, handle: server.handle(), server })
 }
 

@@ -56,7 +56,8 @@ impl Announcements {
 /// [`ClientError`] when the settings make no client. A broker that is away is no error: it is tried until it is there.
 pub fn hear(kafka: &Kafka, broker: &BrokerState) -> Result<(StreamHandle, Announcements), ClientError> {
     let (topic, group) = (&kafka.models_topic, &kafka.models_group);
-    let source = Source { name: "models", topic, group, start: StartAt::Latest, stored: &[], policy: OutOfRange::Earliest };
+    let source =
+        Source { name: "models", topic, group, start: StartAt::Latest, stored: &[], policy: OutOfRange::Earliest };
     let (handle, batches) = start_follower(kafka, &source, broker)?;
     Ok((handle, Announcements { batches, waiting: VecDeque::new() }))
 }

@@ -21,6 +21,13 @@ pub fn follow(
     broker: &BrokerState,
 ) -> Result<(StreamHandle, mpsc::Receiver<RecordBatch>), ClientError> {
     let group = format!("{}-replies", kafka.requests_group);
-    let source = Source { name: "replies", topic: &kafka.replies_topic, group: &group, start, stored: &[], policy: OutOfRange::Earliest };
+    let source = Source {
+        name: "replies",
+        topic: &kafka.replies_topic,
+        group: &group,
+        start,
+        stored: &[],
+        policy: OutOfRange::Earliest,
+    };
     start_follower(kafka, &source, broker)
 }

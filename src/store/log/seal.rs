@@ -56,8 +56,7 @@ impl EventLog {
         let mut last = 0;
         for guard in snapshot.iter(&tables.tail) {
             let (key, value) = tables.pair(guard)?;
-            let first =
-                codec::first_of(&key).ok_or_else(|| tables.bad_row("tail", "?", "its key is no number"))?;
+            let first = codec::first_of(&key).ok_or_else(|| tables.bad_row("tail", "?", "its key is no number"))?;
             let row = codec::decode(&value).map_err(|why| tables.bad_row("tail", &first.to_string(), &why))?;
             if row.last <= sealed_to {
                 continue;
