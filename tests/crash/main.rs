@@ -7,6 +7,7 @@ mod harness;
 #[path = "../faults/kafka.rs"]
 mod kafka;
 
+mod asking;
 mod damage;
 mod expected;
 mod kills;
