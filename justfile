@@ -10,13 +10,14 @@ default:
 test *args:
     cargo test {{ args }}
 
-# All tests, with a real Kafka and a real S3 server on this machine for as long as they take.
+# All tests, with a real Kafka, three more nodes of it and a real S3 server on this machine for as long as they take.
 test-servers *args:
     #!/usr/bin/env bash
     set -euo pipefail
-    trap 'scripts/kafka stop; scripts/s3 stop' EXIT
+    trap 'scripts/kafka stop; scripts/kafka-cluster stop; scripts/s3 stop' EXIT
     variables=$(mktemp)
     scripts/kafka start >"$variables"
+    scripts/kafka-cluster start >>"$variables"
     scripts/s3 start >>"$variables"
     set -a
     source <(grep '^OUZEL_TEST_' "$variables")
@@ -27,8 +28,18 @@ test-servers *args:
 # `kills` at random, each fail point `points` times, damages of every file drawn `damages` times, `panics` of each actor, on a
 # real Kafka: 20 to 30 minutes on 2 cores once the servers are there. docs/guarantees.md has the latest figures.
 # The long forms of the crash tests.
-long kills="100" points="4" damages="2" panics="1000":
+long-crash kills="100" points="4" damages="2" panics="1000":
     OUZEL_TEST_KILLS={{ kills }} OUZEL_TEST_POINTS={{ points }} OUZEL_TEST_DAMAGES={{ damages }} OUZEL_TEST_PANICS={{ panics }} just test-servers --test crash -- --nocapture --test-threads 2
+
+# `nodes` killed one after the other, all away for `away` seconds, replicas that come and go `rebalances` times, a disk filled
+# `disk` times, `letters` thousand records with damaged ones among them, `overload` seconds of too much, `soak` seconds near
+# its limits. docs/guarantees.md has the latest figures.
+# The long forms of the tests of what goes wrong around the service.
+long-resilience nodes="9" away="60" rebalances="5" disk="20" letters="1000" overload="60" soak="3600":
+    OUZEL_TEST_NODES={{ nodes }} OUZEL_TEST_AWAY={{ away }} OUZEL_TEST_REBALANCES={{ rebalances }} OUZEL_TEST_DISK={{ disk }} OUZEL_TEST_LETTERS={{ letters }} OUZEL_TEST_OVERLOAD={{ overload }} OUZEL_TEST_SOAK={{ soak }} just test-servers --test resilience -- --nocapture --test-threads 1
+
+# All long forms: two hours.
+long: long-crash long-resilience
 
 # Clippy over everything, warnings denied.
 lint:

@@ -120,16 +120,15 @@ impl Ingestor {
     fn write(&mut self, mut group: Group) {
         group.batch.arrival_ms = self.parts.clock.now_ms();
         let refused = self.refuse(&mut group.batch);
-        let written = self.recover().map_err(IngestError::from).and_then(|()| self.write_batch(&group.batch)).map(
-            |(outcomes, erased_events)| {
-                let mut outcomes = outcomes.into_iter();
-                let outcome = |refused: Option<TooManyTypes>| match refused {
-                    Some(error) => Err(error),
-                    None => Ok(outcomes.next().unwrap_or(Outcome::KnownId)),
-                };
-                Written { outcomes: refused.into_iter().map(outcome).collect(), erased_events }
-            },
-        );
+        let recovered = self.recover().map_err(IngestError::from);
+        let written = recovered.and_then(|()| self.write_batch(&group.batch)).map(|(outcomes, erased_events)| {
+            let mut outcomes = outcomes.into_iter();
+            let outcome = |refused: Option<TooManyTypes>| match refused {
+                Some(error) => Err(error),
+                None => Ok(outcomes.next().unwrap_or(Outcome::KnownId)),
+            };
+            Written { outcomes: refused.into_iter().map(outcome).collect(), erased_events }
+        });
         if let Err(error) = &written {
             self.say(error, group.batch.events.len());
         }

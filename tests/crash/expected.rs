@@ -31,8 +31,15 @@ pub async fn all_applied(ouzel: &Ouzel, sent: Sent) {
     assert_eq!(state["events"]["events"], total, "nothing but what was sent");
 }
 
+/// No record of either topic waits.
+pub async fn nothing_waits(ouzel: &Ouzel) {
+    let lags = ["/kafka/events/lag", "/kafka/requests/lag"];
+    let none = |state: &serde_json::Value| lags.iter().all(|lag| state.pointer(lag) == Some(&0.into())).then_some(());
+    ouzel.until("an end of the lag", "/state", none).await;
+}
+
 /// The numbers of a user's events.
-async fn history(ouzel: &Ouzel, user: &str) -> Vec<u64> {
+pub async fn history(ouzel: &Ouzel, user: &str) -> Vec<u64> {
     let (_, body) = ouzel.get(&format!("/v1/users/{user}")).await;
     let number = |event: &serde_json::Value| {
         let time = DateTime::parse_from_rfc3339(event["timestamp"].as_str().unwrap()).unwrap().timestamp();

@@ -9,6 +9,7 @@ mod kafka;
 #[path = "../service/traces_of.rs"]
 mod traces_of;
 
+mod asking;
 mod damage;
 mod erasure;
 mod expected;

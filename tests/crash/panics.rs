@@ -1,13 +1,11 @@
 //! Each actor panics again and again under load: answers go on, what was sent is there once, the restarts are counted right.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::asking::Asking;
 use crate::harness::{Ouzel, PATIENCE};
-use crate::load::STREAMED_USERS;
 use crate::trial::Trial;
 use crate::{rounds, tell};
 
@@ -27,21 +25,6 @@ const ACTORS: &[(&str, &str, u32, Option<&str>)] = &[
     ("registry", "registry.handle", 50, Some("/v1/rollback")),
     ("serving", "serving.activate", 50, Some("/v1/rollback")),
 ];
-
-/// Asks for lists without pause; how many answers came, all of them good.
-async fn ask(url: String, stop: Arc<AtomicBool>) -> u64 {
-    let http = reqwest::Client::new();
-    let mut asked = 0;
-    while !stop.load(Ordering::Relaxed) {
-        let path = format!("/recommend?user=streamed-{}&n=5&include_seen=true", asked % STREAMED_USERS);
-        let response = http.get(format!("{url}{path}")).send().await.unwrap();
-        assert_eq!(response.status(), 200, "answers go on");
-        let list: Value = response.json().await.unwrap();
-        assert_eq!(list["items"].as_array().unwrap().len(), 5, "{list}");
-        asked += 1;
-    }
-    asked
-}
 
 /// Waits until the actor was restarted as often as it panics, calling what makes it panic.
 async fn restarted(ouzel: &Ouzel, actor: &str, times: u64, call: Option<&str>) {
@@ -79,14 +62,9 @@ async fn actors_that_panic_under_load_cost_no_answer_and_no_event() {
         let settings: Vec<_> = PATIENT.iter().copied().chain([("FAILPOINTS", fault.as_str())]).collect();
         let ouzel = trial.start(&settings).expect("it starts");
         ouzel.ready().await;
-        let stop = Arc::new(AtomicBool::new(false));
-        let clients: Vec<_> = (0..2).map(|_| tokio::spawn(ask(ouzel.url.clone(), stop.clone()))).collect();
+        let asking = Asking::begin(&ouzel, 2, Duration::ZERO);
         restarted(&ouzel, actor, times, call).await;
-        stop.store(true, Ordering::Relaxed);
-        let mut asked = 0;
-        for client in clients {
-            asked += client.await.unwrap();
-        }
+        let asked = asking.end().await;
         assert!(asked > times, "{asked} answers beside {times} panics");
         assert!(ouzel.stop().success());
         tell(&format!("the {actor} panicked {times} times beside {asked} answers"));

@@ -4,7 +4,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::expected::{all_answered, all_applied, log_is_whole, none_answered_again, versions_are_whole};
+use crate::expected::{
+    all_answered, all_applied, log_is_whole, none_answered_again, nothing_waits, versions_are_whole,
+};
 use crate::harness::Ouzel;
 use crate::kafka::Kafka;
 use crate::load::Load;
@@ -26,9 +28,19 @@ pub struct Trial {
 
 impl Trial {
     pub fn begin() -> Self {
-        let kafka = Arc::new(Kafka::new());
+        Self::on(Kafka::new())
+    }
+
+    /// The same on brokers of the test's own choice.
+    pub fn on(kafka: Kafka) -> Self {
+        Self::within(kafka, tempfile::tempdir().unwrap())
+    }
+
+    /// The same in a folder of the test's own choice.
+    pub fn within(kafka: Kafka, folder: tempfile::TempDir) -> Self {
+        let kafka = Arc::new(kafka);
         let load = Load::start(&kafka);
-        Self { kafka, folder: tempfile::tempdir().unwrap(), load }
+        Self { kafka, folder, load }
     }
 
     pub fn data(&self) -> PathBuf {
@@ -57,6 +69,7 @@ impl Trial {
         let sent = self.load.stop().await;
         all_applied(&ouzel, sent).await;
         let answered = all_answered(&self.kafka, sent).await;
+        nothing_waits(&ouzel).await;
         ouzel.until("a live version", "/state", |state| state["live"]["version"].as_u64()).await;
         assert!(ouzel.stop().success());
         let data = self.folder.path().join("data");

@@ -40,7 +40,8 @@ impl Kafka {
         Self::on(None)
     }
 
-    fn on(real: Option<String>) -> Self {
+    /// Topics nobody else uses, on these brokers, else on an embedded one.
+    pub fn on(real: Option<String>) -> Self {
         let run = format!("{}-{}", std::process::id(), TESTS.fetch_add(1, Ordering::Relaxed));
         let topic = |name: &str| format!("{name}-{run}");
         let topics = ["events", "mdata", "recommendations", "models", "events.dlq", "mdata.dlq"];
@@ -68,6 +69,12 @@ impl Kafka {
         .collect();
         let settings = load(None, &environment).unwrap().settings;
         Self { embedded, settings, environment }
+    }
+
+    /// The same, but the service reaches the brokers at these addresses.
+    pub fn through(mut self, brokers: &str) -> Self {
+        self.environment.insert("OUZEL__KAFKA__BROKERS".to_owned(), brokers.to_owned());
+        self
     }
 
     /// Starts the service on these topics.

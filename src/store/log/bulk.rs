@@ -72,7 +72,7 @@ impl BulkImport<'_> {
             }
             open.ids.push((id_key(id), self.arrival_ms));
         }
-        open.segment.push(open.next, self.arrival_ms, event)?;
+        open.segment.push(open.next, self.arrival_ms, event).map_err(|error| self.log.plainly(error))?;
         open.next += 1;
         Ok(true)
     }
@@ -104,8 +104,9 @@ impl BulkImport<'_> {
             return Ok(None);
         };
         let last = open.next - 1;
-        let segment = self.log.finish_segment(open.segment, open.first, last, Some(mark.clone()))?;
-        self.log.list_segment(segment.clone())?;
+        let written = self.log.finish_segment(open.segment, open.first, last, Some(mark.clone()));
+        let segment = written.map_err(|error| self.log.plainly(error))?;
+        self.log.list_segment(segment.clone()).map_err(|error| self.log.plainly(error))?;
         self.log.last.store(last, Ordering::Release);
         self.writer.acknowledge(last);
         self.log.put_import(&mark, &open.ids)?;

@@ -49,7 +49,7 @@ pub enum LogError {
     },
     /// There is no room on the disk.
     #[error(
-        "the disk of {} is full: {free} bytes are free and storage.min_free wants {wanted}; nothing is written until there is room again, which is seen by itself", .folder.display()
+        "the disk of {} is full: {free} bytes are free and {wanted} are wanted (storage.min_free); free some, nothing is written before", .folder.display()
     )]
     Full {
         /// The data folder.

@@ -61,8 +61,13 @@ impl EventLog {
         write.commit().map_err(|error| {
             let error = LogError::from(error);
             self.room.fail(&error);
-            error
+            self.plainly(error)
         })
+    }
+
+    /// The error, in plain words where it comes of a full disk.
+    pub(super) fn plainly(&self, error: LogError) -> LogError {
+        if error.is_full() { self.room.full(self.folder.root()) } else { error }
     }
 
     fn reopen(&self) -> Result<(), LogError> {

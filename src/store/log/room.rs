@@ -48,6 +48,12 @@ impl Room {
         if full { Err(LogError::Full { folder: folder.to_owned(), free, wanted }) } else { Ok(()) }
     }
 
+    /// What is said of a write that has failed for want of room.
+    pub(super) fn full(&self, folder: &Path) -> LogError {
+        let wanted = self.min_free.max(AFTER_FAILURE);
+        LogError::Full { folder: folder.to_owned(), free: free(folder).unwrap_or_default(), wanted }
+    }
+
     /// A write has failed, so that the tables take no more.
     pub(super) fn fail(&self, error: &LogError) {
         self.failed.store(true, Ordering::Relaxed);
