@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use load::{DEFAULTS, Environment, Loaded, artifacts_place, load, process_environment};
-pub use rules::{CANDIDATE_KINDS, GATE_METRICS};
+pub use rules::{CANDIDATE_KINDS, GATE_METRICS, MAX_INTERVAL_SECONDS};
 pub use secret::Secret;
 pub use span::Span;
 pub use validate::{Problem, SettingsError};
@@ -273,7 +273,7 @@ pub struct Serving {
 pub struct Schedule {
     /// Five fields of cron, in UTC; empty for none.
     pub cron: String,
-    /// Time between runs; `0s` for none.
+    /// Time between runs, at most ten years; `0s` for none.
     pub interval: Span,
     /// Starts a run after as many new events; 0 for never.
     pub every_events: u64,
