@@ -3,6 +3,9 @@
 
 mod actors;
 mod answers;
+mod authority;
 mod harness;
+mod keys;
 mod metrics;
 mod swaps;
+mod tls;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{Finding, Verdict};
 use crate::app::offline;
 use crate::cli::remote::wait_for;
+use crate::http::tls::Identity;
 use crate::model::ids::Version;
 use crate::settings::{Settings, artifacts_place};
 use crate::store::log::{LogError, verify};
@@ -25,6 +26,7 @@ pub(super) fn findings(settings: &Settings, now_ms: i64) -> Vec<Finding> {
         clock(now_ms),
         folder("storage.data_dir", &settings.storage.data_dir),
     ];
+    findings.extend(tls(settings));
     let artifacts = artifacts_place(settings);
     match artifacts.to_str() {
         Some(place) if place.starts_with("s3://") => findings.push(match endpoint(&settings.storage.s3_endpoint) {
@@ -46,6 +48,15 @@ pub(super) fn findings(settings: &Settings, now_ms: i64) -> Vec<Finding> {
         findings.push(reach("kafka.brokers", &address, "start the broker, or correct the address"));
     }
     findings
+}
+
+/// The certificate of TLS and its key, where they are set.
+fn tls(settings: &Settings) -> Option<Finding> {
+    const PART: &str = "server.tls_certificate";
+    match Identity::read(&settings.server).transpose()? {
+        Ok(_) => Some(Finding::new(PART, Verdict::Good, "read, and server.tls_key is the key to it")),
+        Err(error) => Some(Finding::new(PART, Verdict::Bad, error.to_string())),
+    }
 }
 
 /// Every record of the event log, read with its sums.
