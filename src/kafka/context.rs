@@ -3,30 +3,40 @@
 use std::sync::Arc;
 
 use rdkafka::ClientContext;
+use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
 
 use super::broker::Link;
-use super::options::Redact;
+use super::oauth::Tokens;
+use super::options::{Options, Redact};
 use super::status::Board;
 
 /// The context of a client.
 pub(crate) struct Context {
     pub(crate) link: Arc<Link>,
     redact: Redact,
+    tokens: Option<Arc<Tokens>>,
     board: Option<Arc<Board>>,
 }
 
 impl Context {
     /// A client that reports to `link`, and to `board` what it learns of watermarks.
-    pub(crate) fn new(link: Arc<Link>, redact: Redact, board: Option<Arc<Board>>) -> Self {
-        Self { link, redact, board }
+    pub(crate) fn new(link: Arc<Link>, options: &Options, board: Option<Arc<Board>>) -> Self {
+        Self { link, redact: options.redact.clone(), tokens: options.tokens.clone(), board }
     }
 }
 
 impl ClientContext for Context {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        let tokens = self.tokens.as_ref().ok_or("sasl.mechanism is not OAUTHBEARER")?;
+        Ok(tokens.token()?)
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         let client = self.link.name();
         let text = self.redact.text(text);
@@ -75,8 +85,10 @@ impl ClientContext for Context {
             Some(RDKafkaErrorCode::AllBrokersDown) => self.link.away(&reason),
             Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::Resolve) => self.link.failed(&reason),
             Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL) => {
-                self.link.failed(&reason);
-                tracing::error!(client, reason, "Kafka refuses the connection: check kafka.options");
+                let remedy = remedy(&reason);
+                if self.link.refused(&format!("{reason}: {remedy}")) {
+                    tracing::error!(client, reason, "the connection to Kafka is refused: {remedy}");
+                }
             }
             // The stream itself judges these.
             Some(
@@ -91,3 +103,17 @@ impl ClientContext for Context {
 }
 
 impl ConsumerContext for Context {}
+
+/// What to look at where a connection is refused for this reason, in the words of librdkafka 2.
+fn remedy(reason: &str) -> &'static str {
+    let has = |text: &str| reason.contains(text);
+    if has("OAUTHBEARER token") || has("no token from") {
+        "check sasl.oauthbearer.* in kafka.options"
+    } else if has("certificate verify failed") || has("certificate could not be verified") {
+        "name the authority of the broker's certificate in ssl.ca.location of kafka.options"
+    } else if has("SASL") || has("uthentication") {
+        "check sasl.mechanism, sasl.username and sasl.password in kafka.options"
+    } else {
+        "check security.protocol and ssl.* in kafka.options"
+    }
+}

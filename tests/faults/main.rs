@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod alerts;
+#[path = "../service/authority.rs"]
+mod authority;
 #[path = "../service/harness.rs"]
 mod harness;
 mod kafka;
 mod metrics;
 mod replicas;
+mod secure;
 mod traces;
 mod wire;
