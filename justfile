@@ -16,7 +16,7 @@ test-servers *args:
     set -euo pipefail
     trap 'scripts/kafka stop; scripts/kafka-cluster stop; scripts/s3 stop' EXIT
     variables=$(mktemp)
-    scripts/kafka start >"$variables"
+    scripts/kafka start --secure >"$variables"
     scripts/kafka-cluster start >>"$variables"
     scripts/s3 start >>"$variables"
     set -a

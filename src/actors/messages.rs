@@ -89,9 +89,11 @@ pub struct RunList {
 pub struct ScheduleState {
     /// Five fields of cron, in UTC; empty for none.
     pub cron: String,
-    /// Seconds between the starts of runs; 0 for none.
+    /// Seconds between the starts of runs, at most ten years; 0 for none.
+    #[schema(maximum = 315_360_000)]
     pub interval_seconds: u64,
     /// New events that start a run; 0 for never.
+    #[schema(maximum = 9_007_199_254_740_991_i64)]
     pub every_events: u64,
     /// How far, as a share of what it was, the live version's figure on arriving events may fall before a run starts; 0 for
     /// any.

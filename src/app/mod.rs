@@ -25,10 +25,11 @@ use crate::actors::traces::Traces;
 use crate::actors::trainer::{StopTraining, Trainer};
 use crate::actors::user_notes::UserNotes;
 use crate::actors::variants;
-use crate::http::primary::Primary;
+use crate::http::primary::{Primary, PrimaryError};
 use crate::http::readiness::Readiness;
-use crate::http::server;
 use crate::http::service::{Parts as HttpParts, Service};
+use crate::http::tls::{Identity, TlsError};
+use crate::http::{reload, server};
 use crate::model::clock::Clock;
 use crate::model::run::RunRecord;
 use crate::model::serving::recommend::Recommending;
@@ -61,6 +62,9 @@ pub enum StartError {
     /// The socket.
     #[error("server: {0}")]
     Http(#[from] std::io::Error),
+    /// A file of TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The metric.
     #[error("gate.metric: {0}")]
     Gate(String),
@@ -71,8 +75,16 @@ pub enum StartError {
     #[error("telemetry.otlp_endpoint: {0}")]
     Traces(#[from] crate::actors::traces::TracesError),
     /// The client for calls that the process of role train answers.
-    #[error("server.primary_url: no HTTP client can be made: {0}")]
-    Primary(#[from] reqwest::Error),
+    #[error(transparent)]
+    Primary(#[from] PrimaryError),
+}
+
+impl StartError {
+    /// Whether a file that the settings name is what is wrong.
+    #[must_use]
+    pub const fn is_of_settings(&self) -> bool {
+        matches!(self, Self::Tls(_) | Self::Keys(_) | Self::Primary(PrimaryError::Authorities(_)))
+    }
 }
 
 /// The running service.
@@ -92,6 +104,7 @@ pub struct Running {
     /// Why the process must end, once it must.
     pub fatal: watch::Receiver<Option<String>>,
     eraser: EraserHandle,
+    tls: bool,
     readiness: Arc<Readiness>,
     http: server::Stop,
     overseer: Addr<Overseer>,
@@ -114,6 +127,7 @@ pub fn run<T>(work: impl Future<Output = T>) -> T {
 /// [`StartError`].
 pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartError> {
     let settings = Arc::new(settings);
+    let identity = Identity::read(&settings.server)?;
     let readiness = Arc::new(Readiness::new());
     let mut parts = parts::Parts::open(settings.clone(), clock.clone(), &readiness).await?;
     let (changes, _) = broadcast::channel::<Arc<RunRecord>>(1024);
@@ -128,8 +142,7 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
     if let Some(writes) = kafka.as_ref().and_then(kafka::Streams::writes) {
         parts.ingest = parts.ingest.shared_by(writes);
     }
-    let primary =
-        (settings.server.role == Role::Serve).then(|| Primary::at(&settings.server.primary_url)).transpose()?;
+    let primary = (settings.server.role == Role::Serve).then(|| Primary::of(&settings.server)).transpose()?;
     let wiring = children::Wiring {
         parts: &parts,
         changes,
@@ -174,7 +187,9 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
         meters: parts.meters.clone(),
         traces: parts.traces.clone(),
     })?;
-    let http = server::serve(actix_web::web::Data::new(service), listener)?;
+    let service = actix_web::web::Data::new(service);
+    let http = server::serve(service.clone(), listener, identity.as_ref())?;
+    actix::spawn(reload::watch(service, identity));
     let stopper = http.stopper();
     actix::spawn(async move {
         if let Err(error) = http.run().await {
@@ -190,6 +205,7 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
         registry: children.registry,
         eraser: children.eraser,
         fatal: fatal_seen,
+        tls: settings.server.tls(),
         readiness,
         http: stopper,
         overseer,
@@ -205,7 +221,7 @@ impl Running {
     /// The URL to call it by from this machine.
     #[must_use]
     pub fn url(&self) -> String {
-        local_url(self.address)
+        local_url(self.address, self.tls)
     }
 
     /// Stops in order: not ready -> streams read no more and finish what they hold -> HTTP drains -> the job is cancelled
@@ -252,16 +268,17 @@ fn policy(settings: &Settings) -> RestartPolicy {
 }
 
 /// The URL that reaches `address` from this machine.
-fn local_url(address: SocketAddr) -> String {
+fn local_url(address: SocketAddr, tls: bool) -> String {
+    let scheme = if tls { "https" } else { "http" };
     match address.ip() {
-        ip if ip.is_unspecified() => format!("http://127.0.0.1:{}", address.port()),
-        _ => format!("http://{address}"),
+        ip if ip.is_unspecified() => format!("{scheme}://127.0.0.1:{}", address.port()),
+        _ => format!("{scheme}://{address}"),
     }
 }
 
 fn public_url(settings: &Settings, address: SocketAddr) -> String {
     match settings.server.public_url.trim_end_matches('/') {
-        "" => local_url(address),
+        "" => local_url(address, settings.server.tls()),
         url => url.to_owned(),
     }
 }

@@ -1,5 +1,6 @@
 //! Arguments that several commands take.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
@@ -17,6 +18,11 @@ pub struct RemoteArgs {
     /// The key that the service asks for; better given by the variable, which no list of processes shows.
     #[arg(long, value_name = "KEY", env = "OUZEL_KEY", hide_env_values = true, value_parser = secret)]
     pub key: Option<Secret>,
+
+    /// A file of the authorities (PEM) by which an https service is checked (default: those that the system trusts; where
+    /// no --url is given, the settings' own certificate).
+    #[arg(long, value_name = "FILE", env = "OUZEL_CA")]
+    pub ca: Option<PathBuf>,
 }
 
 fn secret(text: &str) -> Result<Secret, String> {

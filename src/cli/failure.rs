@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use crate::app::StartError;
+use crate::http::tls::TlsError;
 use crate::settings::SettingsError;
 
 /// Failures that no other room has a type for.
@@ -25,7 +27,10 @@ pub fn exit_code(result: &anyhow::Result<()>) -> u8 {
         if cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
             return 0;
         }
-        if cause.is::<SettingsError>() || matches!(cause.downcast_ref(), Some(Failure::Usage(_))) {
+        let of_settings = cause.is::<SettingsError>()
+            || cause.is::<TlsError>()
+            || cause.downcast_ref().is_some_and(StartError::is_of_settings);
+        if of_settings || matches!(cause.downcast_ref(), Some(Failure::Usage(_))) {
             return 2;
         }
     }

@@ -23,6 +23,7 @@ mod shown;
 mod table;
 mod telemetry;
 mod train;
+mod trust;
 mod versions;
 
 use std::io::Write;

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::arguments::RemoteArgs;
 use super::failure::Failure;
-use super::{Context, choose_tls, table};
+use super::trust::Trust;
+use super::{Context, table};
 use crate::settings::{Secret, Server};
 
 /// How long a connection may take, and an answer.
@@ -16,6 +17,14 @@ const ANSWER: Duration = Duration::from_secs(60);
 
 /// How long an exchange of lines may take.
 const LINES: Duration = Duration::from_secs(3600);
+
+/// What to do where a connection fails for one of these reasons.
+const REMEDIES: [(&str, &str); 4] = [
+    ("UnknownIssuer", "name its authority's certificate with --ca FILE"),
+    ("not valid for name", "call it by a name of its certificate"),
+    ("ApplicationVerificationFailure", "its certificate is not that of server.tls_certificate here"),
+    ("invalid HTTP", "does it speak https?"),
+];
 
 /// Why the service did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,23 +67,27 @@ pub(super) struct Remote {
 impl Remote {
     /// The service that the arguments name, or else the settings.
     pub(super) fn new(args: &RemoteArgs, context: &mut Context<'_>) -> anyhow::Result<Self> {
-        let url = match &args.url {
-            Some(url) => url.clone(),
-            None => url_of(&context.settings()?.server)?,
+        let (url, own) = match &args.url {
+            Some(url) => (url.clone(), Trust::System),
+            None => {
+                let server = context.settings()?.server;
+                let trust = if server.tls() { Trust::Own(server.tls_certificate.clone()) } else { Trust::System };
+                (url_of(&server)?, trust)
+            }
         };
-        Self::at(&url, args.key.clone())
+        let trust = args.ca.clone().map_or(own, Trust::Authorities);
+        Self::at(&url, args.key.clone(), &trust)
     }
 
     /// The service at `url`.
-    pub(super) fn at(url: &str, key: Option<Secret>) -> anyhow::Result<Self> {
+    pub(super) fn at(url: &str, key: Option<Secret>, trust: &Trust) -> anyhow::Result<Self> {
         let base = url.trim().trim_end_matches('/').to_owned();
         let fine =
             reqwest::Url::parse(&base).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         if !fine {
             return Err(Failure::Usage(format!("--url must be like http://host:5500, not {url:?}")).into());
         }
-        choose_tls();
-        let http = reqwest::Client::builder().connect_timeout(CONNECT).timeout(ANSWER).build()?;
+        let http = trust.client()?.connect_timeout(CONNECT).timeout(ANSWER).build()?;
         Ok(Self { base, key, http })
     }
 
@@ -120,7 +133,13 @@ impl Remote {
     }
 
     fn away(&self, error: &reqwest::Error) -> RemoteError {
-        RemoteError::Unreachable { url: self.base.clone(), reason: innermost(error) }
+        let mut reason = innermost(error);
+        for (sign, remedy) in REMEDIES {
+            if reason.contains(sign) {
+                reason = format!("{reason}: {remedy}");
+            }
+        }
+        RemoteError::Unreachable { url: self.base.clone(), reason }
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value, RemoteError> {
@@ -178,7 +197,8 @@ fn url_of(server: &Server) -> Result<String, Failure> {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => format!("[{address}]"),
     };
-    Ok(format!("http://{host}:{}", server.port))
+    let scheme = if server.tls() { "https" } else { "http" };
+    Ok(format!("{scheme}://{host}:{}", server.port))
 }
 
 /// Runs a future to its end, on this thread.

@@ -211,7 +211,7 @@ fn a_run_is_followed_until_it_is_over() {
         "steps":[{"name":"snapshot","log":["60000 events"]},{"name":"train","log":["ease","popular"]}]}"#;
     let started = r#"{"id":"a/1","status":"queued"}"#;
     let (url, asked) = service(vec![(200, started), (200, running), (200, running), (200, refused)]);
-    let remote = remote::Remote::at(&url, None).unwrap();
+    let remote = remote::Remote::at(&url, None, &trust::Trust::System).unwrap();
     let mut told = Vec::new();
     let followed = runs::follow(&remote, "a/1", std::time::Duration::ZERO, &mut told);
     assert_eq!(remote::wait_for(followed).unwrap()["status"], "refused");

@@ -50,6 +50,12 @@ pub enum KeysError {
         /// What is wrong.
         reason: &'static str,
     },
+    /// The file of keys holds none: without keys everybody would be let in.
+    #[error("auth.keys_file {file} holds no key")]
+    Empty {
+        /// Its path.
+        file: String,
+    },
     /// The file of keys cannot be read.
     #[error("auth.keys_file {file} cannot be read: {source}")]
     File {
@@ -80,6 +86,10 @@ pub struct Keyring {
 pub struct Caller(Option<[u8; 4]>);
 
 impl Caller {
+    fn of(digest: &Fingerprint) -> Self {
+        Self(digest.first_chunk::<4>().copied())
+    }
+
     /// Whether a key let it in.
     #[must_use]
     pub const fn has_key(self) -> bool {
@@ -112,6 +122,17 @@ impl Keyring {
         Ok(Self { keys })
     }
 
+    /// The keys that `other` does not let in with the same scopes, as audit lines name them.
+    #[must_use]
+    pub fn names_beyond(&self, other: &Self) -> String {
+        let known = |key: &Key| other.keys.iter().any(|old| old.digest == key.digest && old.scopes == key.scopes);
+        let name = |key: &Key| {
+            let scopes: Vec<_> = key.scopes.iter().map(|scope| scope.name()).collect();
+            format!("{} ({})", Caller::of(&key.digest), scopes.join("+"))
+        };
+        self.keys.iter().filter(|key| !known(key)).map(name).collect::<Vec<_>>().join(", ")
+    }
+
     /// Whether there is no key, so that everybody is let in.
     #[must_use]
     pub const fn is_open(&self) -> bool {
@@ -137,7 +158,7 @@ impl Keyring {
             return Err(ApiError::new(Kind::Unauthorized, "the key is not known"));
         };
         if key.scopes.contains(&needed) || key.scopes.contains(&Scope::Admin) {
-            return Ok(Caller(digest.first_chunk::<4>().copied()));
+            return Ok(Caller::of(&digest));
         }
         Err(ApiError::new(Kind::Forbidden, format!("the key lacks the scope {}", needed.name())))
     }
@@ -147,7 +168,9 @@ fn read_file(path: &Path) -> Result<Vec<Key>, KeysError> {
     let file = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|source| KeysError::File { file: file.clone(), source })?;
     let lines = text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    lines.map(|(index, line)| parse(line, || format!("{file} line {}", index + 1))).collect()
+    let keys: Vec<Key> =
+        lines.map(|(index, line)| parse(line, || format!("{file} line {}", index + 1))).collect::<Result<_, _>>()?;
+    if keys.is_empty() { Err(KeysError::Empty { file }) } else { Ok(keys) }
 }
 
 fn parse(entry: &str, origin: impl Fn() -> String) -> Result<Key, KeysError> {

@@ -5,11 +5,11 @@ use std::time::Instant;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError};
 
-use super::errors::{ApiError, Kind};
+use super::errors::{ApiError, Kind, PROBLEM_JSON};
 
 /// The header that names a request and its answer.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -40,7 +40,7 @@ pub async fn edge(mut request: ServiceRequest, next: Next<BoxBody>) -> Result<Se
             }
         },
     };
-    if response.status().is_client_error() || response.status().is_server_error() {
+    if (response.status().is_client_error() || response.status().is_server_error()) && !passed_on(&response) {
         let error = formed(response.response().error(), response.status(), &id);
         response = response.into_response(error.error_response());
     }
@@ -61,6 +61,12 @@ fn formed(error: Option<&Error>, status: StatusCode, id: &HeaderValue) -> ApiErr
         tracing::error!(request_id = text(id), cause, "a request could not be answered");
     }
     formed
+}
+
+/// Whether it is the problem document of another process, which has the request's id already.
+fn passed_on(response: &ServiceResponse) -> bool {
+    let formed = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == PROBLEM_JSON);
+    formed && response.response().error().is_none()
 }
 
 /// The caller's id where it is 1 to 128 visible ASCII characters, else a new one.

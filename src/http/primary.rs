@@ -10,6 +10,8 @@ use futures_util::TryStreamExt;
 
 use super::edge::REQUEST_ID;
 use super::errors::{ApiError, Kind};
+use super::tls::{TlsError, authorities};
+use crate::settings::Server;
 
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -20,6 +22,17 @@ const SILENCE: Duration = Duration::from_secs(130);
 /// Says that a call was passed on already.
 const PASSED_ON: HeaderName = HeaderName::from_static("x-ouzel-passed-on");
 
+/// Why no calls can be passed on.
+#[derive(Debug, thiserror::Error)]
+pub enum PrimaryError {
+    /// The authorities that it is to be checked by.
+    #[error(transparent)]
+    Authorities(#[from] TlsError),
+    /// The client.
+    #[error("server.primary_url: no HTTP client can be made: {0}")]
+    Client(#[from] reqwest::Error),
+}
+
 /// Where the trainer is.
 pub struct Primary {
     url: String,
@@ -27,13 +40,16 @@ pub struct Primary {
 }
 
 impl Primary {
-    /// The primary at a base URL; an empty one is nowhere, and every call says so.
+    /// The primary of the settings; an empty URL is nowhere, and every call says so.
     ///
     /// # Errors
-    /// When no HTTP client can be made.
-    pub fn at(url: &str) -> reqwest::Result<Self> {
-        let client = reqwest::Client::builder().connect_timeout(CONNECT).read_timeout(SILENCE).build()?;
-        Ok(Self { url: url.trim_end_matches('/').to_owned(), client })
+    /// When its authorities cannot be read or no HTTP client can be made.
+    pub fn of(server: &Server) -> Result<Self, PrimaryError> {
+        let mut client = reqwest::Client::builder().connect_timeout(CONNECT).read_timeout(SILENCE);
+        if !server.primary_ca.as_os_str().is_empty() {
+            client = client.tls_certs_only(authorities("server.primary_ca", &server.primary_ca)?);
+        }
+        Ok(Self { url: server.primary_url.trim_end_matches('/').to_owned(), client: client.build()? })
     }
 
     /// Passes a call on and its answer back, as it comes.
@@ -74,7 +90,8 @@ impl Primary {
             }
         }
         let answer = asked.send().await.map_err(|error| {
-            tracing::warn!(%error, "the process with the trainer did not answer");
+            let error: &(dyn std::error::Error + 'static) = &error;
+            tracing::warn!(error, "the process with the trainer did not answer");
             away("the process of role train, at server.primary_url, does not answer: runs and changes of the live version have to wait for it")
         })?;
         let status = StatusCode::from_u16(answer.status().as_u16()).map_err(|_| ApiError::internal())?;

@@ -8,9 +8,13 @@ use super::errors::{ApiError, Kind};
 use super::openapi::{Refused, RefusedBody};
 use super::service::Service;
 use crate::actors::messages::ScheduleState;
+use crate::settings::MAX_INTERVAL_SECONDS;
 
 /// The fields that a PUT may hold.
 pub const FIELDS: [&str; 5] = ["cron", "interval_seconds", "every_events", "drift", "paused"];
+
+/// The most new events that a run may wait for: what a browser's numbers still hold exactly.
+const MAX_EVERY_EVENTS: u64 = (1 << 53) - 1;
 
 /// `GET /v1/schedule`.
 #[utoipa::path(get, path = "/v1/schedule", tag = "runs",
@@ -38,7 +42,15 @@ fn read(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
             return Err(ApiError::field(name, format!("is not known; known are: {}", FIELDS.join(", "))));
         }
         let alone = Value::Object(Map::from_iter([(name.clone(), value.clone())]));
-        serde_json::from_value::<ScheduleState>(alone).map_err(|error| ApiError::field(name, error))?;
+        let state: ScheduleState = serde_json::from_value(alone).map_err(|error| ApiError::field(name, error))?;
+        for (bounded, value, most) in [
+            ("interval_seconds", state.interval_seconds, MAX_INTERVAL_SECONDS),
+            ("every_events", state.every_events, MAX_EVERY_EVENTS),
+        ] {
+            if value > most {
+                return Err(ApiError::field(bounded, format!("must be a whole number from 0 to {most}, 0 for none")));
+            }
+        }
     }
     Ok(fields)
 }
@@ -63,11 +75,19 @@ mod tests {
 
     #[test]
     fn a_bad_field_is_named() {
-        for (body, field) in
-            [("{\"crom\":\"\"}", "crom"), ("{\"every_events\":-1}", "every_events"), ("{\"paused\":1}", "paused")]
-        {
+        for (body, field) in [
+            ("{\"crom\":\"\"}", "crom"),
+            ("{\"every_events\":-1}", "every_events"),
+            ("{\"every_events\":9007199254740992}", "every_events"),
+            ("{\"paused\":1}", "paused"),
+            ("{\"interval_seconds\":315360001}", "interval_seconds"),
+            ("{\"interval_seconds\":18446744073709551615}", "interval_seconds"),
+        ] {
             assert_eq!(read(body.as_bytes()).unwrap_err().problem().field.as_deref(), Some(field), "{body}");
         }
+        let said = read(b"{\"interval_seconds\":18446744073709551615}").unwrap_err().to_string();
+        assert_eq!(said, "interval_seconds: must be a whole number from 0 to 315360000, 0 for none");
+        assert!(read(b"{\"interval_seconds\":315360000}").is_ok());
         assert!(read(b"[]").is_err());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{Server as ActixServer, ServerHandle};
@@ -12,6 +13,7 @@ use super::edge::edge;
 use super::lateness::Lateness;
 use super::routes;
 use super::service::Service;
+use super::tls::Identity;
 use crate::settings;
 
 /// How long a quiet connection is kept.
@@ -40,11 +42,15 @@ pub fn bind(server: &settings::Server) -> io::Result<TcpListener> {
         .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
 }
 
-/// Begins to answer on `listener`. Signals are the caller's; call within a tokio runtime.
+/// Begins to answer on `listener`, by TLS where there is an identity. Signals are the caller's; call within a tokio runtime.
 ///
 /// # Errors
-/// When the listener cannot be used.
-pub fn serve(service: web::Data<Service>, listener: TcpListener) -> io::Result<Running> {
+/// When the listener or TLS cannot be used.
+pub fn serve(
+    service: web::Data<Service>,
+    listener: TcpListener,
+    identity: Option<&Arc<Identity>>,
+) -> io::Result<Running> {
     let address = listener.local_addr()?;
     let server = &service.parts.settings.server;
     let grace = server.shutdown_grace.duration().as_secs().max(1);
@@ -64,9 +70,12 @@ pub fn serve(service: web::Data<Service>, listener: TcpListener) -> io::Result<R
         .client_request_timeout(HEAD_PATIENCE)
         .client_disconnect_timeout(CLOSE_PATIENCE)
         .shutdown_timeout(grace)
-        .disable_signals()
-        .listen(listener)?
-        .run();
+        .disable_signals();
+    let server = match identity {
+        Some(identity) => server.listen_rustls_0_23(listener, identity.config().map_err(io::Error::other)?)?,
+        None => server.listen(listener)?,
+    };
+    let server = server.run();
     Ok(Running { address, handle: server.handle(), server })
 }
 

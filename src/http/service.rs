@@ -98,6 +98,9 @@ impl Service {
     /// [`KeysError`] when a key's entry or the file of keys is not usable.
     pub fn new(parts: Parts) -> Result<Self, KeysError> {
         let keyring = Keyring::read(&parts.settings.auth)?;
+        if !keyring.is_open() {
+            tracing::info!(target: "ouzel::audit", keys = keyring.names_beyond(&Keyring::default()), "keys are let in");
+        }
         Ok(Self {
             admission: Admission::new(parts.settings.server.max_in_flight, "requests"),
             bodies: Bodies::new(parts.settings.server.body_budget),
@@ -122,7 +125,12 @@ impl Service {
     /// # Errors
     /// [`KeysError`]; the keys stay as they were.
     pub fn reload_keys(&self) -> Result<(), KeysError> {
-        self.keyring.store(Arc::new(Keyring::read(&self.parts.settings.auth)?));
+        let read = Arc::new(Keyring::read(&self.parts.settings.auth)?);
+        let before = self.keyring.swap(read.clone());
+        let (added, removed) = (read.names_beyond(&before), before.names_beyond(&read));
+        if !(added.is_empty() && removed.is_empty()) {
+            tracing::info!(target: "ouzel::audit", added, removed, "the keys have changed");
+        }
         Ok(())
     }
 

@@ -36,6 +36,11 @@ pub fn trainer() -> TrainerHandle {
 
 /// A service with the default settings changed by `change`.
 pub fn service(change: impl FnOnce(&mut Settings)) -> web::Data<Service> {
+    service_with(change, |_| ())
+}
+
+/// The same with what is handed in changed too.
+pub fn service_with(change: impl FnOnce(&mut Settings), change_parts: impl FnOnce(&mut Parts)) -> web::Data<Service> {
     let mut settings: Settings = toml::from_str(include_str!("../../config/default.toml")).unwrap();
     change(&mut settings);
     let recommending = Recommending::new(
@@ -53,7 +58,7 @@ pub fn service(change: impl FnOnce(&mut Settings)) -> web::Data<Service> {
     let readiness = Readiness::new();
     readiness.set_loaded();
     let log = log();
-    let parts = Parts {
+    let mut parts = Parts {
         settings: Arc::new(settings),
         clock: Clock::held(NOW_MS),
         recommending: Arc::new(recommending),
@@ -73,6 +78,7 @@ pub fn service(change: impl FnOnce(&mut Settings)) -> web::Data<Service> {
         meters: Arc::default(),
         traces: None,
     };
+    change_parts(&mut parts);
     web::Data::new(Service::new(parts).unwrap())
 }
 

@@ -42,6 +42,8 @@ struct LinkState {
     away_since_ms: Option<i64>,
     met: bool,
     last_error: Option<String>,
+    /// Whether the broker has refused it since it was there last.
+    refused: bool,
 }
 
 impl BrokerState {
@@ -60,7 +62,7 @@ impl BrokerState {
     /// A client's own line to this state; it counts for as long as it is held.
     pub(crate) fn link(&self, name: &'static str) -> Arc<Link> {
         let away_since_ms = Some(self.0.clock.now_ms());
-        let state = Mutex::new(LinkState { away_since_ms, met: false, last_error: None });
+        let state = Mutex::new(LinkState { away_since_ms, met: false, last_error: None, refused: false });
         let link = Arc::new(Link { name, clock: self.0.clock.clone(), state });
         let mut links = self.0.links.lock();
         links.retain(|held| held.strong_count() > 0);
@@ -90,6 +92,14 @@ impl BrokerState {
     }
 }
 
+impl BrokerState {
+    /// Whether a client was refused since it was there last, for its password or certificates.
+    pub(crate) fn refused(&self) -> bool {
+        let links = self.0.links.lock();
+        links.iter().filter_map(Weak::upgrade).any(|link| link.state.lock().refused)
+    }
+}
+
 impl Link {
     /// The client's name in log lines.
     pub(crate) fn name(&self) -> &'static str {
@@ -104,6 +114,7 @@ impl Link {
     /// A broker answered.
     pub(crate) fn here(&self) {
         let mut state = self.state.lock();
+        state.refused = false;
         if state.away_since_ms.take().is_some() {
             let again = if state.met { "is back" } else { "is there" };
             state.met = true;
@@ -120,6 +131,13 @@ impl Link {
             tracing::warn!(client = self.name, reason, "Kafka is away, trying again until it is back");
             state.last_error = Some(reason.to_owned());
         }
+    }
+
+    /// The broker, or this side, refuses the connection for this reason; answers whether that is news since it was there.
+    pub(crate) fn refused(&self, reason: &str) -> bool {
+        let mut state = self.state.lock();
+        state.last_error = Some(reason.to_owned());
+        !std::mem::replace(&mut state.refused, true)
     }
 
     /// Something failed that may be why.

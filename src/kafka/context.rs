@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use rdkafka::ClientContext;
+use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::{Broker, Statistics};
 
 use super::broker::Link;
-use super::options::Redact;
+use super::oauth::Tokens;
+use super::options::{Options, Redact};
 use super::status::Board;
 
 /// How long a broker may owe an answer before it counts as away, microseconds. A stream's questions are answered within
@@ -20,17 +22,25 @@ const SILENT: i64 = 10_000_000;
 pub(crate) struct Context {
     pub(crate) link: Arc<Link>,
     redact: Redact,
+    tokens: Option<Arc<Tokens>>,
     board: Option<Arc<Board>>,
 }
 
 impl Context {
     /// A client that reports to `link`, and to `board` what it learns of watermarks.
-    pub(crate) fn new(link: Arc<Link>, redact: Redact, board: Option<Arc<Board>>) -> Self {
-        Self { link, redact, board }
+    pub(crate) fn new(link: Arc<Link>, options: &Options, board: Option<Arc<Board>>) -> Self {
+        Self { link, redact: options.redact.clone(), tokens: options.tokens.clone(), board }
     }
 }
 
 impl ClientContext for Context {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        let tokens = self.tokens.as_ref().ok_or("sasl.mechanism is not OAUTHBEARER")?;
+        Ok(tokens.token()?)
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         let client = self.link.name();
         let text = self.redact.text(text);
@@ -81,8 +91,10 @@ impl ClientContext for Context {
             Some(RDKafkaErrorCode::AllBrokersDown) => self.link.away(&reason),
             Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::Resolve) => self.link.failed(&reason),
             Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL) => {
-                self.link.failed(&reason);
-                tracing::error!(client, reason, "Kafka refuses the connection: check kafka.options");
+                let remedy = remedy(&reason);
+                if self.link.refused(&format!("{reason}: {remedy}")) {
+                    tracing::error!(client, reason, "the connection to Kafka is refused: {remedy}");
+                }
             }
             // The stream itself judges these.
             Some(
@@ -101,4 +113,18 @@ impl ConsumerContext for Context {}
 /// Whether a broker was asked and has been silent since.
 fn is_silent(broker: &Broker) -> bool {
     broker.waitresp_cnt > 0 && broker.rxidle > SILENT && broker.txidle < broker.rxidle
+}
+
+/// What to look at where a connection is refused for this reason, in the words of librdkafka 2.
+fn remedy(reason: &str) -> &'static str {
+    let has = |text: &str| reason.contains(text);
+    if has("OAUTHBEARER token") || has("no token from") {
+        "check sasl.oauthbearer.* in kafka.options"
+    } else if has("certificate verify failed") || has("certificate could not be verified") {
+        "name the authority of the broker's certificate in ssl.ca.location of kafka.options"
+    } else if has("SASL") || has("uthentication") {
+        "check sasl.mechanism, sasl.username and sasl.password in kafka.options"
+    } else {
+        "check security.protocol and ssl.* in kafka.options"
+    }
 }

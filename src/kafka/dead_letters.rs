@@ -208,9 +208,9 @@ impl DeadLetterReader {
         let (options, link) = (Arc::clone(&self.options), Arc::clone(&self.link));
         let (answer, answered) = oneshot::channel();
         tokio::task::spawn_blocking(move || {
-            let context = Context::new(link, options.redact.clone(), None);
+            let context = Context::new(link, &options, None);
             let session = match options.create(context) {
-                Ok(consumer) => Session::new(consumer),
+                Ok(consumer) => Session::new(consumer, options.tokens.is_some()),
                 Err(error) => return report(answer, Err(error.into())),
             };
             let result = work(&session, &|| answer.is_closed());

@@ -69,7 +69,7 @@ pub(crate) fn start_follower(
     let (topic, board): (Arc<str>, _) =
         (Arc::from(source.topic), Arc::new(Board::new(source.topic, broker.clock().clone())));
     let link = broker.link(source.name);
-    let context = Context::new(Arc::clone(&link), options.redact.clone(), Some(Arc::clone(&board)));
+    let context = Context::new(Arc::clone(&link), &options, Some(Arc::clone(&board)));
     let consumer: BaseConsumer<Context> = options.create(context)?;
     let (sender, batches) = mpsc::channel(kafka.queue.max(1));
     let positions = Positions::new(&topic, source.start, source.stored, broker.clock().clone());

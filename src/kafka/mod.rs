@@ -5,10 +5,11 @@
 //! partitions of a topic from offsets that the caller keeps, [`requests`] reads in a consumer group and commits what was
 //! answered, [`replies`] reads what was answered, [`models`] hears announcements. [`producer`] sends and resolves on the
 //! delivery report. [`dead_letters`] lists what could not be read or applied and sends it back. [`codec`] turns records into
-//! events and questions and answers into records. [`broker`] says whether a broker is there. [`embedded`] is a broker for
+//! events and questions and answers into records. [`broker`] says whether a broker is there, [`check`] asks one. [`embedded`] is a broker for
 //! demonstrations and tests.
 
 pub mod broker;
+pub mod check;
 pub mod codec;
 mod context;
 pub mod dead_letter;
@@ -18,6 +19,7 @@ mod ends;
 pub mod events;
 mod group;
 pub mod models;
+mod oauth;
 pub mod options;
 mod outbox;
 mod positions;

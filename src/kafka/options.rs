@@ -7,6 +7,7 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
+use super::oauth::{OURS, TOLD, Tokens};
 use crate::settings::{Kafka, Secret};
 
 /// Other names of options that have a default here; the client takes both in no certain order.
@@ -48,9 +49,8 @@ pub(crate) struct Redact(Arc<Vec<Secret>>);
 impl Redact {
     fn new(options: &BTreeMap<String, Secret>) -> Self {
         let secret = |key: &str| {
-            ["password", "secret", "key", "pem", "token", "oauthbearer", "username"]
-                .iter()
-                .any(|part| key.contains(part))
+            let sounds = ["password", "secret", "key", "pem", "token", "oauthbearer", "username"];
+            sounds.iter().any(|part| key.contains(part)) && !TOLD.contains(&key)
         };
         let values = options.iter().filter(|(key, value)| secret(key) && value.expose().len() >= 3);
         Self(Arc::new(values.map(|(_, value)| value.clone()).collect()))
@@ -58,7 +58,7 @@ impl Redact {
 
     /// The text with `***` for every secret in it.
     pub(crate) fn text(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret.expose(), "***"))
+        Secret::struck_from(text, &self.0)
     }
 }
 
@@ -66,6 +66,8 @@ impl Redact {
 pub(crate) struct Options {
     config: ClientConfig,
     pub(crate) redact: Redact,
+    /// Where its tokens come from, with OAUTHBEARER.
+    pub(crate) tokens: Option<Arc<Tokens>>,
 }
 
 impl Options {
@@ -73,6 +75,7 @@ impl Options {
         if kafka.brokers.trim().is_empty() {
             return Err(ClientError::NoBrokers);
         }
+        let tokens = Tokens::of(&kafka.options)?;
         let mut config = ClientConfig::new();
         let common = [
             ("client.id", "ouzel"),
@@ -84,7 +87,8 @@ impl Options {
         for (key, value) in common.iter().chain(defaults) {
             config.set(*key, *value);
         }
-        for (key, value) in &kafka.options {
+        let ours = |key: &&String| tokens.is_some() && OURS.contains(&key.as_str());
+        for (key, value) in kafka.options.iter().filter(|(key, _)| !ours(key)) {
             if let Some((_, ours)) = ALIASES.iter().find(|(alias, _)| alias == key) {
                 config.remove(ours);
             }
@@ -94,7 +98,7 @@ impl Options {
         config.set("bootstrap.servers", &kafka.brokers);
         let verbose = kafka.options.contains_key("debug");
         config.set_log_level(if verbose { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info });
-        Ok(Self { config, redact: Redact::new(&kafka.options) })
+        Ok(Self { config, redact: Redact::new(&kafka.options), tokens })
     }
 
     /// A consumer. What this crate's guarantees rest on cannot be set otherwise.
@@ -185,10 +189,16 @@ mod tests {
 
     #[test]
     fn secrets_are_struck_out_and_plain_values_are_not() {
-        let options = [("sasl.password", "hunter2"), ("security.protocol", "SASL_SSL")];
+        let options = [
+            ("sasl.password", "hunter2"),
+            ("security.protocol", "SASL_SSL"),
+            ("sasl.oauthbearer.token.endpoint.url", "https://login"),
+            ("sasl.oauthbearer.client.secret", "hunter3"),
+        ];
         let options = options.map(|(key, value)| (key.to_owned(), Secret::new(value)));
         let redact = Redact::new(&options.into());
         assert_eq!(redact.text("SASL_SSL: hunter2 is wrong"), "SASL_SSL: *** is wrong");
+        assert_eq!(redact.text("https://login refuses hunter3"), "https://login refuses ***");
     }
 
     #[test]

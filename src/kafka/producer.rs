@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::ClientContext;
+use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -76,7 +77,7 @@ impl Producer {
     pub fn new(kafka: &Kafka, broker: &BrokerState) -> Result<Self, ClientError> {
         let options = Options::producer(kafka)?;
         let link = broker.link("producer");
-        let client = Context::new(Arc::clone(&link), options.redact.clone(), None);
+        let client = Context::new(Arc::clone(&link), &options, None);
         let client = options.create(Deliveries { client, link })?;
         Ok(Self { client, dead_letter_suffix: Arc::from(kafka.dead_letter_suffix.as_str()) })
     }
@@ -160,6 +161,12 @@ fn judge(error: &KafkaError) -> ProduceError {
 }
 
 impl ClientContext for Deliveries {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        self.client.generate_oauth_token(config)
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         self.client.log(level, facility, text);
     }

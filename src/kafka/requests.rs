@@ -96,7 +96,7 @@ pub fn serve(
     let link = broker.link("requests");
     let group = Arc::new(Group::new(&kafka.requests_topic, Arc::clone(&link), DRAIN));
     let board = Arc::new(Board::new(&kafka.requests_topic, broker.clock().clone()));
-    let client = Context::new(Arc::clone(&link), options.redact.clone(), Some(Arc::clone(&board)));
+    let client = Context::new(Arc::clone(&link), &options, Some(Arc::clone(&board)));
     let consumer: BaseConsumer<GroupContext> = options.create(GroupContext { client, group: Arc::clone(&group) })?;
     let subscribed = consumer.subscribe(&[kafka.requests_topic.as_str()]);
     subscribed.map_err(|error| ClientError::Refused(options.redact.text(&error.to_string())))?;

@@ -33,13 +33,19 @@ pub fn names(kafka: &Kafka) -> Vec<String> {
 }
 
 /// Makes the missing ones of [`names`] on a thread of its own, which tries until a broker answers and then ends. That a
-/// topic cannot be made is only logged: somebody else may make it.
+/// topic cannot be made is only logged: somebody else may make it. With OAUTHBEARER none are made, since rdkafka's client
+/// for that takes no token.
 ///
 /// # Errors
 /// [`ClientError`] when the settings make no client.
 pub fn ensure(kafka: &Kafka, broker: &BrokerState) -> Result<StreamHandle, ClientError> {
     let options = Options::admin(kafka)?;
-    let context = Context::new(broker.link("topics"), options.redact.clone(), None);
+    if options.tokens.is_some() {
+        tracing::info!("with OAUTHBEARER no topics are made: make those that are missing at the broker");
+        let board = Arc::new(Board::new("", broker.clock().clone()));
+        return worker::spawn("kafka-topics", Stop::default(), board, || ());
+    }
+    let context = Context::new(broker.link("topics"), &options, None);
     let admin: AdminClient<Context> = options.create(context)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.map_err(|error| ClientError::Thread(error.to_string()))?;

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use load::{DEFAULTS, Environment, Loaded, artifacts_place, load, process_environment};
-pub use rules::{CANDIDATE_KINDS, GATE_METRICS};
+pub use rules::{CANDIDATE_KINDS, GATE_METRICS, MAX_INTERVAL_SECONDS};
 pub use secret::Secret;
 pub use span::Span;
 pub use validate::{Problem, SettingsError};
@@ -79,8 +79,14 @@ pub struct Server {
     pub role: Role,
     /// Where a `serve` process sends calls on runs and versions; empty for none.
     pub primary_url: String,
+    /// Authorities by which `primary_url` is checked; empty: those that the system trusts.
+    pub primary_ca: PathBuf,
     /// The base URL that announcements name; empty: the bound address.
     pub public_url: String,
+    /// The certificate of TLS and what leads to its authority; empty for plain HTTP.
+    pub tls_certificate: PathBuf,
+    /// The certificate's key.
+    pub tls_key: PathBuf,
     /// HTTP worker threads; 0: one per core.
     pub workers: usize,
     /// Requests worked on at once; over it 503.
@@ -97,13 +103,21 @@ pub struct Server {
     pub shutdown_grace: Span,
 }
 
+impl Server {
+    /// Whether it answers by TLS.
+    #[must_use]
+    pub fn tls(&self) -> bool {
+        !self.tls_certificate.as_os_str().is_empty()
+    }
+}
+
 /// Section `auth`.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Auth {
     /// Each `scope:key` or `scope+scope:key`; scopes are `read`, `ingest`, `admin`.
     pub keys: Vec<Secret>,
-    /// A file of such lines, added to `keys`; empty for none.
+    /// A file of such lines, let in beside `keys`; read again when it changes; empty for none.
     pub keys_file: PathBuf,
     /// Lets anybody in on a public address.
     pub allow_anonymous: bool,
@@ -111,6 +125,14 @@ pub struct Auth {
     pub rate: u32,
     /// Requests that one key may send at once, after a pause; 0: as many as in a second.
     pub burst: u32,
+}
+
+impl Auth {
+    /// Whether keys are set, here or in a file.
+    #[must_use]
+    pub fn has_keys(&self) -> bool {
+        !self.keys.is_empty() || !self.keys_file.as_os_str().is_empty()
+    }
 }
 
 /// How a topic's values are read.
@@ -303,7 +325,7 @@ pub struct Serving {
 pub struct Schedule {
     /// Five fields of cron, in UTC; empty for none.
     pub cron: String,
-    /// Time between runs; `0s` for none.
+    /// Time between runs, at most ten years; `0s` for none.
     pub interval: Span,
     /// Starts a run after as many new events; 0 for never.
     pub every_events: u64,

@@ -23,8 +23,8 @@ enum Rule {
     Above(f64, f64),
     /// A span from the first to the second, milliseconds.
     Span(u64, u64),
-    /// `0s`, or a span of at least as many milliseconds.
-    SpanOrNone(u64),
+    /// `0s`, or a span from the first to the second, milliseconds.
+    SpanOrNone(u64, u64),
     /// One of these.
     OneOf(&'static [&'static str]),
     /// At least one of these, none twice.
@@ -38,6 +38,9 @@ enum Rule {
     /// Texts that are secrets: the message may say where, never what.
     Keys,
 }
+
+/// The longest time between the starts of runs, seconds: ten years.
+pub const MAX_INTERVAL_SECONDS: u64 = 3650 * 86_400;
 
 const SECOND: u64 = 1000;
 const DAY: u64 = 86_400 * SECOND;
@@ -53,7 +56,7 @@ const RULES: [(&str, Rule); 69] = [
     ("server.public_url", Rule::Form(forms::url)),
     ("server.workers", Rule::Int(0, 1024)),
     ("server.max_in_flight", Rule::Int(1, 1_000_000)),
-    ("server.max_wait", Rule::SpanOrNone(1)),
+    ("server.max_wait", Rule::SpanOrNone(1, DAY)),
     ("server.body_budget", Rule::Int(1, MANY)),
     ("server.body_limit", Rule::Int(1, MANY)),
     ("server.ndjson_limit", Rule::Int(1, MANY)),
@@ -94,7 +97,7 @@ const RULES: [(&str, Rule); 69] = [
     ("training.budget", Rule::Span(SECOND, 365 * DAY)),
     ("training.trials", Rule::Int(0, 1_000_000)),
     ("training.test_users", Rule::Int(0, MANY)),
-    ("training.half_life", Rule::SpanOrNone(SECOND)),
+    ("training.half_life", Rule::SpanOrNone(SECOND, 36_500 * DAY)),
     ("training.ease_max_items", Rule::Int(1, 100_000)),
     ("training.ease_lambdas", Rule::Numbers(&Rule::Above(0.0, F32))),
     ("training.neural_epochs", Rule::Int(1, 100_000)),
@@ -112,8 +115,8 @@ const RULES: [(&str, Rule); 69] = [
     ("serving.history", Rule::Int(1, 1_000_000)),
     ("serving.prequential", Rule::Float(0.0, 1.0)),
     ("schedule.cron", Rule::Form(cron)),
-    ("schedule.interval", Rule::SpanOrNone(SECOND)),
-    ("schedule.every_events", Rule::Int(0, i64::MAX)),
+    ("schedule.interval", Rule::SpanOrNone(SECOND, MAX_INTERVAL_SECONDS * SECOND)),
+    ("schedule.every_events", Rule::Int(0, (1 << 53) - 1)),
     ("overseer.max_restarts", Rule::Int(0, u32::MAX as i64)),
 ];
 
@@ -166,12 +169,10 @@ fn check(rule: &Rule, value: &ValueKind) -> Option<String> {
             Err(error) => Some(error.to_string()),
             Ok(span) => outside(span, &Span::from_millis(*low), &Span::from_millis(*high), "a span"),
         },
-        (Rule::SpanOrNone(low), ValueKind::String(text)) => match text.parse::<Span>() {
+        (Rule::SpanOrNone(low, high), ValueKind::String(text)) => match text.parse::<Span>() {
             Err(error) => Some(error.to_string()),
-            Ok(span) if span.millis() > 0 && span.millis() < *low => {
-                Some(format!("must be 0s or at least {}, not {span}", Span::from_millis(*low)))
-            }
-            Ok(_) => None,
+            Ok(span) if span.millis() == 0 => None,
+            Ok(span) => outside(span, &Span::from_millis(*low), &Span::from_millis(*high), "0s or a span"),
         },
         (Rule::OneOf(names), ValueKind::String(text)) => {
             (!names.contains(&text.as_str())).then(|| format!("must be one of {}, not {text:?}", names.join(", ")))

@@ -28,6 +28,13 @@ impl Secret {
         self.0.is_empty()
     }
 
+    /// The text with `***` for every one of the secrets that stands in it.
+    #[must_use]
+    pub fn struck_from(text: &str, secrets: &[Self]) -> String {
+        let given = secrets.iter().filter(|secret| !secret.is_empty());
+        given.fold(text.to_owned(), |text, secret| text.replace(secret.expose(), "***"))
+    }
+
     fn shown(&self) -> &'static str {
         if self.0.is_empty() { "" } else { "***" }
     }

@@ -1,4 +1,4 @@
-//! Secrets that are given as files: read once, at the load.
+//! Secrets that are given as files: read at the load.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::{Secret, Settings, forms};
 const OPTIONS: [&str; 4] =
     ["sasl.password", "ssl.key.password", "ssl.keystore.password", "sasl.oauthbearer.client.secret"];
 
-/// Reads every file that a `…_file` key names into the key without `_file`.
+/// Reads every file that a `…_file` key names into the key without `_file`; the file of keys is only checked.
 pub(super) fn read_files(settings: &mut Settings, source_of: &dyn Fn(&str) -> String, problems: &mut Vec<Problem>) {
     let mut say = |key: &str, message| problems.push(Problem { key: key.to_owned(), source: source_of(key), message });
 
@@ -28,13 +28,15 @@ pub(super) fn read_files(settings: &mut Settings, source_of: &dyn Fn(&str) -> St
     if !file.as_os_str().is_empty() {
         match read(&file) {
             Ok(text) => {
-                for (number, line) in (1..).zip(text.lines().map(str::trim)) {
-                    if line.is_empty() || line.starts_with('#') {
-                        continue;
-                    }
-                    match forms::key(line) {
-                        None => settings.auth.keys.push(Secret::new(line)),
-                        Some(wrong) => say("auth.keys_file", format!("{}, line {number}: {wrong}", file.display())),
+                // They are checked here and kept by whoever reads the file again when it changes.
+                let lines = (1..).zip(text.lines().map(str::trim));
+                let keys: Vec<_> = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')).collect();
+                if keys.is_empty() {
+                    say("auth.keys_file", format!("{} holds no key", file.display()));
+                }
+                for (number, line) in keys {
+                    if let Some(wrong) = forms::key(line) {
+                        say("auth.keys_file", format!("{}, line {number}: {wrong}", file.display()));
                     }
                 }
             }

@@ -81,6 +81,8 @@ fn every_problem_is_told_at_once_with_key_and_source() {
         ("OUZEL__KAFKA__BATCH", "0"),
         ("OUZEL__REGISTRY__KEEP", "many"),
         ("OUZEL__SCHEDULE__CRON", "0 3 * *"),
+        ("OUZEL__SCHEDULE__INTERVAL", "3651d"),
+        ("OUZEL__TRAINING__HALF_LIFE", "10ms"),
         ("OUZEL__STORAGE__S3_SECRET_KEY_FILE", "/nowhere/secret"),
         ("OUZEL__INGEST__WEIGHTS", "1"),
         ("OUZEL__TELEMETRY__LOG__LEVEL", "info"),
@@ -103,6 +105,7 @@ fn every_problem_is_told_at_once_with_key_and_source() {
       kafka.start (shop.toml): must be earliest, latest, ts=2026-01-31T00:00:00Z or last=7d, not "yesterday"
       registry.keep (OUZEL__REGISTRY__KEEP): must be a whole number, not "many"
       schedule.cron (OUZEL__SCHEDULE__CRON): must have five fields (minute, hour, day, month, weekday), not 4
+      schedule.interval (OUZEL__SCHEDULE__INTERVAL): must be 0s or a span from 1s to 3650d, not 3651d
       serve.n (shop.toml): there is no such section; sections are auth, gate, ingest, kafka, overseer, registry, schedule, server, serving, storage, telemetry, training
       server.address (shop.toml): must be an IP address such as 127.0.0.1 or 0.0.0.0, not "localhost"
       server.port (SERVING_PORT): must be a whole number from 0 to 65535, not 70000
@@ -113,6 +116,7 @@ fn every_problem_is_told_at_once_with_key_and_source() {
       telemetry.log.level (OUZEL__TELEMETRY__LOG__LEVEL): there is no such key
       training.candidates (shop.toml): there is no kind "magic"; kinds are popular, decayed-popular, recent-popular, item-knn, ease, ials, neural-cf, sequence, blend
       training.ease_lambdas (shop.toml): each must be a finite number above 0, not -1
+      training.half_life (OUZEL__TRAINING__HALF_LIFE): must be 0s or a span from 1s to 36500d, not 10ms
       training.neural_held_out (shop.toml): must be a number from 0 to 0.5, not 0.7
     "#);
 }
@@ -198,13 +202,16 @@ fn secrets_come_from_files() {
     .settings;
     assert_eq!(settings.storage.s3_secret_key.expose(), "s3cret");
     let keys: Vec<&str> = settings.auth.keys.iter().map(Secret::expose).collect();
-    assert_eq!(keys, ["read:one", "admin:two", "ingest+read:three"]);
+    assert_eq!(keys, ["read:one"], "the file's are kept by whoever reads it again");
     assert_eq!(settings.kafka.options["sasl.password"].expose(), "pass");
     let shown = toml::to_string(&settings).unwrap();
+    assert!(settings.auth.has_keys());
     assert!(!["s3cret", "one", "two", "three", "\"pass\""].iter().any(|secret| shown.contains(secret)), "{shown}");
 
     let error = with(&[("OUZEL__AUTH__KEYS_FILE", &place("keys", "read:ok\nhunter2"))]).unwrap_err();
     assert!(error.to_string().contains("line 2") && !error.to_string().contains("hunter2"), "{error}");
+    let error = with(&[("OUZEL__AUTH__KEYS_FILE", &place("keys", "# none yet\n"))]).unwrap_err();
+    assert!(error.to_string().contains("holds no key"), "{error}");
 }
 
 #[test]

@@ -47,13 +47,31 @@ pub(super) fn contradictions(settings: &Settings) -> Vec<Contradiction> {
     };
     let Settings { server, auth, kafka, storage, ingest, serving, overseer, .. } = settings;
     say(
-        !server.address.is_loopback() && auth.keys.is_empty() && !auth.allow_anonymous,
+        !server.address.is_loopback() && !auth.has_keys() && !auth.allow_anonymous,
         "server.address",
         &["auth.keys", "auth.keys_file", "auth.allow_anonymous"],
         format!(
             "{} can be reached by others: set auth.keys or auth.keys_file, or auth.allow_anonymous = true to let anybody in",
             server.address
         ),
+    );
+    say(
+        server.tls() && server.tls_key.as_os_str().is_empty(),
+        "server.tls_certificate",
+        &["server.tls_key"],
+        "needs server.tls_key beside it".to_owned(),
+    );
+    say(
+        !server.tls() && !server.tls_key.as_os_str().is_empty(),
+        "server.tls_key",
+        &["server.tls_certificate"],
+        "needs server.tls_certificate beside it".to_owned(),
+    );
+    say(
+        !server.primary_ca.as_os_str().is_empty() && !server.primary_url.starts_with("https://"),
+        "server.primary_ca",
+        &["server.primary_url"],
+        "has no use where server.primary_url does not begin with https://".to_owned(),
     );
     say(
         server.role != Role::All && kafka.brokers.is_empty(),

@@ -2,12 +2,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod alerts;
+#[path = "../service/authority.rs"]
+mod authority;
 mod erasure;
 #[path = "../service/harness.rs"]
 mod harness;
 mod kafka;
 mod metrics;
 mod replicas;
+mod secrets;
+mod secure;
 mod traces;
 #[path = "../service/traces_of.rs"]
 mod traces_of;

@@ -37,13 +37,18 @@ impl Ouzel {
     }
 
     /// Starts what [`command`] made; the exit status of one that ended before it listened.
-    pub fn spawn(mut command: Command) -> Result<Self, ExitStatus> {
+    pub fn spawn(command: Command) -> Result<Self, ExitStatus> {
         ouzel::cli::choose_tls();
+        Self::spawn_for(command, reqwest::Client::new())
+    }
+
+    /// The same, asked by a client of the test's own.
+    pub fn spawn_for(mut command: Command, http: reqwest::Client) -> Result<Self, ExitStatus> {
         let mut child = alone(|| command.stdout(Stdio::piped()).spawn()).unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let Some(line) = lines.next() else { return Err(child.wait().unwrap()) };
         let url = line.unwrap().strip_prefix("ouzel listens on ").expect("it prints where it listens").to_owned();
-        Ok(Self { child, url, http: reqwest::Client::new() })
+        Ok(Self { child, url, http })
     }
 
     pub async fn get(&self, path: &str) -> (u16, Value) {

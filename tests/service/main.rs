@@ -3,11 +3,14 @@
 
 mod actors;
 mod answers;
+mod authority;
 mod erasure;
 mod harness;
+mod keys;
 mod metrics;
 mod online;
 mod stopping;
 mod swaps;
+mod tls;
 mod traces_of;
 mod upgrade;

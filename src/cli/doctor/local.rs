@@ -7,6 +7,8 @@ use std::time::Duration;
 use super::{Finding, Verdict};
 use crate::app::offline;
 use crate::cli::remote::wait_for;
+use crate::http::tls::Identity;
+use crate::kafka::check::missing_topics;
 use crate::model::ids::Version;
 use crate::settings::{Settings, artifacts_place};
 use crate::store::log::{LogError, verify};
@@ -14,6 +16,9 @@ use crate::store::s3::S3Url;
 
 /// How long a broker or store may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(3);
+
+/// How long Kafka may take to answer.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// A time that no clock which is set shows any more: 2025-01-01, in milliseconds of the epoch.
 const OLD_MS: i64 = 1_735_689_600_000;
@@ -25,6 +30,7 @@ pub(super) fn findings(settings: &Settings, now_ms: i64) -> Vec<Finding> {
         clock(now_ms),
         folder("storage.data_dir", &settings.storage.data_dir),
     ];
+    findings.extend(tls(settings));
     let artifacts = artifacts_place(settings);
     match artifacts.to_str() {
         Some(place) if place.starts_with("s3://") => findings.push(match endpoint(&settings.storage.s3_endpoint) {
@@ -45,7 +51,36 @@ pub(super) fn findings(settings: &Settings, now_ms: i64) -> Vec<Finding> {
         let address = if has_port { broker.to_owned() } else { format!("{broker}:9092") };
         findings.push(reach("kafka.brokers", &address, "start the broker, or correct the address"));
     }
+    let reached = |finding: &Finding| finding.part == "kafka.brokers" && finding.verdict == Verdict::Good;
+    if !settings.kafka.brokers.is_empty() && findings.iter().any(reached) {
+        findings.push(ask_kafka(settings));
+    }
     findings
+}
+
+/// Whether Kafka lets this user in, and has the topics.
+fn ask_kafka(settings: &Settings) -> Finding {
+    const PART: &str = "kafka";
+    match missing_topics(&settings.kafka, ANSWER) {
+        Ok(missing) if missing.is_empty() => Finding::new(PART, Verdict::Good, "lets this user in and has all topics"),
+        Ok(missing) => {
+            let text = format!(
+                "lets this user in and lacks topics: {}; a start makes them where the broker allows it",
+                missing.join(", ")
+            );
+            Finding::new(PART, Verdict::Doubtful, text)
+        }
+        Err(error) => Finding::new(PART, Verdict::Bad, format!("does not answer this user: {error}")),
+    }
+}
+
+/// The certificate of TLS and its key, where they are set.
+fn tls(settings: &Settings) -> Option<Finding> {
+    const PART: &str = "server.tls_certificate";
+    match Identity::read(&settings.server).transpose()? {
+        Ok(_) => Some(Finding::new(PART, Verdict::Good, "read, and server.tls_key is the key to it")),
+        Err(error) => Some(Finding::new(PART, Verdict::Bad, error.to_string())),
+    }
 }
 
 /// Every record of the event log, read with its sums.

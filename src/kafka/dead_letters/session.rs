@@ -65,7 +65,11 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(consumer: BaseConsumer<Context>) -> Self {
+    /// `asks_for_token`: its token is asked for while it polls, and nothing else here polls before the first answer.
+    pub(super) fn new(consumer: BaseConsumer<Context>, asks_for_token: bool) -> Self {
+        if asks_for_token && let Some(Err(error)) = consumer.poll(POLL) {
+            tracing::debug!(%error, "the client of the dead letters has no token yet");
+        }
         Self { consumer }
     }
 
