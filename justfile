@@ -200,8 +200,6 @@ neighbours *args:
       export OUZEL_TEST_KAFKA
       rm "$variables"
     fi
-    # The messages of TensorFlow Serving are of before protobuf's present generator.
-    export PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=python
     export PYTHONPATH="$tools:$PWD/tests/page" PYTHONDONTWRITEBYTECODE=1
     python3 -m pytest -q -p no:cacheprovider tests/neighbours {{ args }}
 

@@ -51,7 +51,12 @@ impl Parts {
         let memory = memory(&settings);
         let (histories, catalogue) = (memory.histories.clone(), memory.catalogue.clone());
         let recommending = Recommending::new(histories, catalogue, Arc::default(), rules(&settings));
-        let online = Online::new(settings.serving.remembered_lists).restored(log.note(ONLINE)?);
+        let mut online = Online::new(settings.serving.remembered_lists);
+        if let Some(note) = log.note(ONLINE)?
+            && let Err(error) = online.restore(note)
+        {
+            tracing::warn!(%error, "the figures of lists that were kept cannot be read and begin anew");
+        }
         let recommending = Arc::new(recommending.heeding(log.erasures().clone()).observed(experiment, online));
         let traces = Traces::start(&settings.telemetry)?.map(Arc::new);
         let ingest_slot = Slot::default();

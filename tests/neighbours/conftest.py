@@ -60,5 +60,5 @@ def shop(users: int = 60, items: int = 30):
     half = items // 2
     for user in range(users):
         for nth in range(8):
-            item = (user * 7 + nth * 3) % half + half * (user % 2)
+            item = (user * 7 + nth * 2) % half + half * (user % 2)
             yield f"user{user}", f"item{item}", f"2026-01-{nth + 1:02d}T00:00:{user % 60:02d}Z"

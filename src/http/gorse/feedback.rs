@@ -229,10 +229,9 @@ fn new_of(service: &Service, events: Vec<Event>, existing: Existing) -> Vec<Even
         let found = |acts: &[Act]| acts.iter().any(|act| act.item() == item && act.kind() == kind && same(act));
         histories.with(&event.user, |history| found(&history.acts)).unwrap_or(false)
     };
-    let first = |event: &Event| {
+    let mut first = |event: &Event| {
         existing == Existing::Yields || here.insert((event.user.clone(), event.item.clone(), event.kind.clone()))
     };
-    let mut first = first;
     events.into_iter().filter(|event| !known(event) && first(event)).collect()
 }
 

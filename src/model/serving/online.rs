@@ -119,20 +119,16 @@ impl Online {
         }
     }
 
-    /// Goes on where the process of before ended; what is no note is passed over and said.
-    #[must_use]
-    pub fn restored(self, note: Option<serde_json::Value>) -> Self {
-        let Some(note) = note else { return self };
-        match serde_json::from_value::<Note>(note) {
-            Ok(Note { process, mut rows }) => {
-                rows.truncate(ROWS);
-                Self { process, rows: Mutex::new(Rows { rows, clock: 0 }), ..self }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the figures of lists that were kept cannot be read, they begin anew");
-                self
-            }
-        }
+    /// Goes on where the process of before ended, by its note.
+    ///
+    /// # Errors
+    /// What is wrong with the note; then it begins anew.
+    pub fn restore(&mut self, note: serde_json::Value) -> Result<(), serde_json::Error> {
+        let Note { process, mut rows } = serde_json::from_value(note)?;
+        rows.truncate(ROWS);
+        self.process = process;
+        self.rows = Mutex::new(Rows { rows, clock: 0 });
+        Ok(())
     }
 
     /// What is to be kept, where something was counted since this was asked last.
