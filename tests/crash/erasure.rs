@@ -73,7 +73,7 @@ async fn fill(ouzel: &Ouzel, round: u64, user: &str) {
 async fn answers_until_done(ouzel: &Ouzel, live: &Value) {
     ouzel.until("the live version", "/state", |state| state["live"]["version"].as_u64()).await;
     loop {
-        let (status, list) = ouzel.get("/recommend?user=user-3&n=5").await;
+        let (status, list) = ouzel.get("/recommend?user=user-3&n=5&include_seen=true").await;
         assert_eq!((status, &list["model"]["version"]), (200, live), "{list}");
         assert_eq!(list["items"].as_array().unwrap().len(), 5, "{list}");
         if ouzel.get("/state").await.1["erasures"]["waiting"] == 0 {

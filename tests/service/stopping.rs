@@ -65,7 +65,7 @@ fn client(address: &str, number: u64, begun: &AtomicU64) -> Seen {
         let sends = n % 2 == 0;
         let request = if sends {
             let body =
-                json!({ "id": format!("event-{event}"), "user": format!("sent-{number}"), "item": "1" }).to_string();
+                json!({ "id": format!("sent-{event}"), "user": format!("sent-{number}"), "item": "1" }).to_string();
             let head = "POST /v1/events HTTP/1.1\r\nhost: ouzel\r\ncontent-type: application/json\r\ncontent-length";
             format!("{head}: {}\r\n\r\n{body}", body.len())
         } else {
