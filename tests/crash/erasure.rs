@@ -3,6 +3,7 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 
 use ouzel::store::log::verify;
 use serde_json::{Value, json};
@@ -49,8 +50,12 @@ const SOON: (&str, &str) = ("OUZEL__STORAGE__ERASE_WITHIN", "1s");
 const LATE: (&str, &str) = ("OUZEL__STORAGE__ERASE_WITHIN", "24h");
 
 fn start(data: &Path, more: &[(&str, &str)]) -> Ouzel {
+    spawn(data, more).expect("it starts")
+}
+
+fn spawn(data: &Path, more: &[(&str, &str)]) -> Result<Ouzel, ExitStatus> {
     let all: Vec<_> = SMALL_SHOP.into_iter().chain(more.iter().copied()).collect();
-    Ouzel::spawn(command(data, &all)).expect("it starts")
+    Ouzel::spawn(command(data, &all))
 }
 
 /// A shop with `user` in a segment, in the tail and in two versions.
@@ -68,7 +73,7 @@ async fn fill(ouzel: &Ouzel, round: u64, user: &str) {
 async fn answers_until_done(ouzel: &Ouzel, live: &Value) {
     ouzel.until("the live version", "/state", |state| state["live"]["version"].as_u64()).await;
     loop {
-        let (status, list) = ouzel.get("/recommend?user=user-3&n=5").await;
+        let (status, list) = ouzel.get("/recommend?user=user-3&n=5&include_seen=true").await;
         assert_eq!((status, &list["model"]["version"]), (200, live), "{list}");
         assert_eq!(list["items"].as_array().unwrap().len(), 5, "{list}");
         if ouzel.get("/state").await.1["erasures"]["waiting"] == 0 {
@@ -94,7 +99,11 @@ async fn a_kill_at_any_step_of_an_erasure_leaves_a_whole_folder_and_in_the_end_n
 
         let skipped = if passes > 0 { format!("{passes}*off->") } else { String::new() };
         let fault = format!("{point}={skipped}panic(kill)");
-        let status = start(&data, &[SOON, ("FAILPOINTS", &fault)]).died().await;
+        // It may die before it listens.
+        let status = match spawn(&data, &[SOON, ("FAILPOINTS", &fault)]) {
+            Ok(ouzel) => ouzel.died().await,
+            Err(status) => status,
+        };
         assert_eq!(status.signal(), Some(9), "at {fault} it ended with {status}");
         versions_are_whole(&data).await;
 

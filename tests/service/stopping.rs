@@ -1,4 +1,5 @@
-//! SIGTERM under load: whatever was taken in is answered, what was acknowledged is there, and nobody is let in afterwards.
+//! SIGTERM under load: whatever was taken in is answered, what was acknowledged is there and no more, and nobody is let in
+//! afterwards.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -21,8 +22,9 @@ struct Seen {
     acknowledged: Vec<u64>,
     /// Answers that a request got other than 200.
     turned_away: u64,
-    /// Requests that were written whole and got no byte back before the connection was closed.
-    unanswered: u64,
+    /// Requests that met the closing of a connection that was at rest: nobody read them, and a caller sends them again. An
+    /// event among them must not have been taken in.
+    not_taken: u64,
     /// Answers that broke off.
     broken: u64,
 }
@@ -63,7 +65,7 @@ fn client(address: &str, number: u64, begun: &AtomicU64) -> Seen {
         let sends = n % 2 == 0;
         let request = if sends {
             let body =
-                json!({ "id": format!("event-{event}"), "user": format!("sent-{number}"), "item": "1" }).to_string();
+                json!({ "id": format!("sent-{event}"), "user": format!("sent-{number}"), "item": "1" }).to_string();
             let head = "POST /v1/events HTTP/1.1\r\nhost: ouzel\r\ncontent-type: application/json\r\ncontent-length";
             format!("{head}: {}\r\n\r\n{body}", body.len())
         } else {
@@ -87,7 +89,7 @@ fn client(address: &str, number: u64, begun: &AtomicU64) -> Seen {
                 }
             }
             Ok(None) => {
-                seen.unanswered += 1;
+                seen.not_taken += 1;
                 return seen;
             }
             Err(_) => {
@@ -126,7 +128,8 @@ async fn sigterm_under_load_loses_no_answer() {
     assert_eq!(status.code(), Some(0), "{seen:?}");
     assert!(TcpStream::connect(&address).is_err(), "nobody listens any more");
     for one in &seen {
-        assert_eq!((one.unanswered, one.broken), (0, 0), "{one:?}");
+        assert_eq!(one.broken, 0, "{one:?}");
+        assert!(one.answered > 0 && one.not_taken <= 1, "{one:?}");
     }
 
     let ouzel = Ouzel::start(&data, &[]);
@@ -134,7 +137,11 @@ async fn sigterm_under_load_loses_no_answer() {
     for (number, one) in (0_u64..).zip(&seen) {
         let (_, history) = ouzel.get(&format!("/v1/users/sent-{number}")).await;
         let kept = history["events"].as_array().map_or(0, Vec::len);
-        assert_eq!(kept, one.acknowledged.len(), "of {number}: {:?}", one.acknowledged);
+        assert_eq!(
+            kept,
+            one.acknowledged.len(),
+            "of {number}: what is there was acknowledged, and the other way round"
+        );
     }
     let state: Value = ouzel.get("/state").await.1;
     let all: usize = seen.iter().map(|one| one.acknowledged.len()).sum();

@@ -47,10 +47,10 @@ pub fn files_with(folder: &Path, text: &str) -> Vec<PathBuf> {
 /// The artifacts in which `text` stands.
 pub async fn artifacts_with(place: &Artifacts, text: &str) -> Vec<String> {
     let mut found = Vec::new();
-    for path in place.list("").await.unwrap() {
-        let path = path.trim_start_matches('/');
-        if place.get(path).await.unwrap().is_some_and(|bytes| holds(&bytes, text)) {
-            found.push(path.to_owned());
+    let (versions, aside) = (place.list("versions").await.unwrap(), place.list("quarantine").await.unwrap());
+    for path in versions.into_iter().chain(aside).chain(["live.json".to_owned()]) {
+        if place.get(&path).await.unwrap().is_some_and(|bytes| holds(&bytes, text)) {
+            found.push(path);
         }
     }
     found

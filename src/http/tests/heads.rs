@@ -31,7 +31,12 @@ async fn exchange(address: SocketAddr, request: Vec<u8>) -> Answer {
     });
     let answer = answer.await.unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {answer:?}"));
-    let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).unwrap().parse().unwrap();
+    let status = head
+        .strip_prefix("HTTP/1.1 ")
+        .and_then(|rest| rest.get(..3))
+        .unwrap_or_else(|| panic!("no status: {head:?}"))
+        .parse()
+        .unwrap();
     Answer { status, head: head.to_lowercase(), body: body.to_owned() }
 }
 

@@ -22,6 +22,9 @@ const FILLER: usize = 1 << 20;
 /// Rows of filler, together more than the 64 MB at which fjall leaves a journal.
 const ROWS: usize = 65;
 
+/// A key that no table has: longer than any id, and no text.
+const NO_KEY: [u8; 300] = [0xff; 300];
+
 /// How long fjall may take to let old files go.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -72,7 +75,12 @@ impl EventLog {
                 break;
             }
             if begun.elapsed() > PATIENCE {
-                return Err(LogError::io(tables.folder())(std::io::Error::other("old files of the tables did not go")));
+                let left: Vec<String> = old.iter().filter(|p| p.exists()).map(|p| p.display().to_string()).collect();
+                let late = std::io::Error::other(format!("these files of before did not go: {}", left.join(", ")));
+                return Err(LogError::io(tables.folder())(late));
+            }
+            if old.iter().any(|path| path.extension().is_some_and(|ext| ext == "jnl") && path.exists()) {
+                write_nothing(&tables).inspect_err(|error| self.room.fail(error))?;
             }
             // A written row and its way to a file make fjall look through what it keeps.
             tables.filler.insert("filler", "").map_err(failed)?;
@@ -82,6 +90,16 @@ impl EventLog {
         fail::fail_point!("scrub.done");
         Ok(())
     }
+}
+
+/// Gives every table a file that says that a row which never was is gone. A journal goes when each table has files of as
+/// late a number, and one whose rows are all gone, its files merged away, has none.
+fn write_nothing(tables: &Tables) -> Result<(), LogError> {
+    for (_, table) in tables.all() {
+        table.remove(NO_KEY).map_err(|e| tables.failed(e))?;
+        write_out(tables, table)?;
+    }
+    Ok(())
 }
 
 /// Whether a table's files hold more than its rows: older values, or marks of what was removed. A snapshot that was open

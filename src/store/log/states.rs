@@ -1,6 +1,4 @@
-//! A look at the format and the states of fjall's tables before fjall opens them.
-//!
-//! Its file `version` is `FJL` and a number; of a later one fjall says no more than that it cannot read it.
+//! A look at the states of fjall's tables before fjall opens them.
 //!
 //! A table's folder holds its latest state, a file such as `v7` that lists the table's files, and `current`, which names the
 //! state with its sum: `7 u64 | xxh3 u128 | 0`. fjall 3 writes that sum but does not check it, and panics over some states
@@ -11,7 +9,6 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::error::LogError;
-use super::journal::MAGIC;
 
 /// Bits in which two sums of different bytes differ, at least: half of them do on average.
 const OTHER: u32 = 16;
@@ -19,17 +16,8 @@ const OTHER: u32 = 16;
 /// Checks the state of each table in fjall's folder `tables`, where there is a sum to check it by.
 ///
 /// # Errors
-/// [`LogError::Format`] for tables of a later fjall, [`LogError::Damaged`] naming the state's file, or [`LogError::Io`].
+/// [`LogError::Damaged`] naming the state's file, or [`LogError::Io`].
 pub fn check(tables: &Path) -> Result<(), LogError> {
-    let version = tables.join("version");
-    let bytes = read(version.clone())?.unwrap_or_default();
-    let [name @ .., known] = &MAGIC;
-    if let Some([found_name @ .., found]) = bytes.first_chunk::<4>()
-        && found_name == name
-        && found > known
-    {
-        return Err(LogError::Format { file: version, found: found.to_string(), known: u32::from(*known) });
-    }
     let keyspaces = tables.join("keyspaces");
     let entries = match std::fs::read_dir(&keyspaces) {
         Ok(entries) => entries,

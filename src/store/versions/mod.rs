@@ -8,6 +8,8 @@ mod error;
 mod files;
 mod forget;
 #[cfg(test)]
+mod forget_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -52,7 +52,7 @@ fn ids<T: std::str::FromStr<Err: std::fmt::Debug>>(names: &[&str]) -> Arc<Vec<T>
     Arc::new(names.iter().map(|name| name.parse().unwrap()).collect())
 }
 
-fn model(users: &[&str]) -> Fitted {
+pub(super) fn model(users: &[&str]) -> Fitted {
     let rows = (0..).take(users.len()).collect();
     Fitted {
         recommender: Box::new(Table { scores: vec![0.25, -1.5, 3.0], users: rows }),
@@ -62,7 +62,7 @@ fn model(users: &[&str]) -> Fitted {
     }
 }
 
-fn draft() -> Manifest {
+pub(super) fn draft() -> Manifest {
     Manifest {
         format: 0,
         run: Some("r1".to_owned()),
@@ -75,7 +75,7 @@ fn draft() -> Manifest {
     }
 }
 
-fn store(place: &Artifacts) -> VersionStore {
+pub(super) fn store(place: &Artifacts) -> VersionStore {
     VersionStore { loader: load_table, ..VersionStore::new(place.clone(), 2) }
 }
 
@@ -87,7 +87,7 @@ async fn written(place: &Artifacts, count: u64) -> VersionStore {
     store
 }
 
-fn numbers(manifests: &[Manifest]) -> Vec<u64> {
+pub(super) fn numbers(manifests: &[Manifest]) -> Vec<u64> {
     manifests.iter().map(|manifest| manifest.version.0).collect()
 }
 
