@@ -148,11 +148,13 @@ impl RunBook {
     /// Writes a record, or remembers it until it can be written: what a run did is so, whether there is room for it or not.
     fn keep(&mut self, run: RunRecord) {
         self.tell(&run);
+        let first = self.unwritten.is_empty();
         self.unwritten.retain(|known| known.id != run.id);
-        if let Err(error) = self.log.put_run(&run) {
+        let Err(error) = self.log.put_run(&run) else { return };
+        if first {
             tracing::warn!(%error, run = run.id, "a run's record is kept in memory until it can be written");
-            self.unwritten.push(run);
         }
+        self.unwritten.push(run);
     }
 
     /// Writes what could not be written before.

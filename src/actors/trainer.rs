@@ -128,6 +128,10 @@ impl Trainer {
 
     fn tick(&mut self, _: &mut Context<Self>) {
         self.book.write_rest();
+        if self.parts.log.is_full() {
+            // No record of a run could be written.
+            return;
+        }
         let memory = &self.parts.job.memory;
         let now_ms = self.parts.clock.now_ms();
         let has_version = self.parts.job.has_version();

@@ -60,7 +60,7 @@ mod tests {
         assert_eq!(let_in(&late), 25);
         late.now.set(Duration::from_millis(100));
         assert_eq!(let_in(&late), 100);
-        assert_eq!(let_in(&Lateness { now: late.now.clone(), max: Duration::ZERO }), 100);
+        assert_eq!(let_in(&Lateness { max: Duration::ZERO, ..late }), 100);
     }
 
     #[actix_web::test]

@@ -71,10 +71,15 @@ impl Kafka {
         Self { embedded, settings, environment }
     }
 
-    /// The same, but the service reaches the brokers at these addresses.
-    pub fn through(mut self, brokers: &str) -> Self {
-        self.environment.insert("OUZEL__KAFKA__BROKERS".to_owned(), brokers.to_owned());
+    /// The same, with one more setting of every service.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
         self
+    }
+
+    /// The same, but services reach the brokers at these addresses.
+    pub fn through(self, brokers: &str) -> Self {
+        self.with("OUZEL__KAFKA__BROKERS", brokers)
     }
 
     /// Starts the service on these topics.

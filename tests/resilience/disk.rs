@@ -95,9 +95,9 @@ async fn without_room(ouzel: &Ouzel, path: &str, body: &Value) {
 /// Fills the disk again and again under load, with runs and sealing at work, so that every kind of write meets it.
 async fn fills_and_frees(min_free: &str, times: u32) {
     let Some(disk) = Disk::mount(160) else { return };
-    let settings = [("OUZEL__STORAGE__MIN_FREE", min_free)];
-    let trial = Trial::within(Kafka::new(), tempfile::tempdir_in(disk.path()).unwrap());
-    let stage = Stage::of(trial, &settings).await;
+    let kafka = Kafka::new().with("OUZEL__STORAGE__MIN_FREE", min_free);
+    let trial = Trial::within(kafka, tempfile::tempdir_in(disk.path()).unwrap());
+    let stage = Stage::of(trial, &[]).await;
     for time in 0..times {
         disk.fill();
         stage.degraded(&["disk"]).await;

@@ -13,8 +13,10 @@ use crate::harness::Ouzel;
 use crate::kafka::{Kafka, record};
 use crate::{rounds, tell};
 
-/// Small bounds, so that two cores overload it.
-const SETTINGS: [(&str, &str); 5] = [
+/// Small bounds and questions that cost something, so that two cores overload it.
+const SETTINGS: [(&str, &str); 7] = [
+    ("OUZEL__SERVER__WORKERS", "1"),
+    ("OUZEL__SERVING__REUSE", "false"),
     ("OUZEL__SERVER__MAX_WAIT", "200ms"),
     ("OUZEL__SERVER__BODY_BUDGET", "8388608"),
     ("OUZEL__SERVER__BODY_LIMIT", "1048576"),
