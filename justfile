@@ -30,6 +30,14 @@ test-servers *args:
 long kills="100" points="4" damages="2" panics="1000":
     OUZEL_TEST_KILLS={{ kills }} OUZEL_TEST_POINTS={{ points }} OUZEL_TEST_DAMAGES={{ damages }} OUZEL_TEST_PANICS={{ panics }} just test-servers --test crash -- --nocapture --test-threads 2
 
+# The kernels' tests on NEON, built by Debian's Rust for arm64 and run by QEMU.
+aarch64 *args:
+    scripts/aarch64 {{ args }}
+
+# The kernels' tests under AddressSanitizer, by a flag that stable Rust has behind a variable.
+sanitize:
+    RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address" cargo test --manifest-path "$(scripts/kernels)" --target x86_64-unknown-linux-gnu --lib
+
 # Clippy over everything, warnings denied.
 lint:
     cargo clippy --all-targets -- -D warnings
