@@ -30,6 +30,14 @@ test-servers *args:
 long kills="100" points="4" damages="2" panics="1000":
     OUZEL_TEST_KILLS={{ kills }} OUZEL_TEST_POINTS={{ points }} OUZEL_TEST_DAMAGES={{ damages }} OUZEL_TEST_PANICS={{ panics }} just test-servers --test crash -- --nocapture --test-threads 2
 
+# Every decoder on made-up bytes, each for `seconds`: about a minute when they are built.
+fuzz seconds="8" *targets:
+    scripts/fuzz {{ seconds }} {{ targets }}
+
+# The same for an hour each; docs/guarantees.md says how long each was run and what that found.
+fuzz-long seconds="3600" *targets:
+    scripts/fuzz {{ seconds }} {{ targets }}
+
 # The kernels' tests on NEON, built by Debian's Rust for arm64 and run by QEMU.
 aarch64 *args:
     scripts/aarch64 {{ args }}
@@ -57,6 +65,7 @@ doc:
 # Licences, sources and bans of the dependencies; advisories are not asked for, see deny.toml.
 deny:
     cargo deny check bans licenses sources
+    cargo deny --manifest-path fuzz/Cargo.toml check --config deny.toml bans licenses sources
 
 # Whether it builds without S3.
 features:
@@ -186,7 +195,7 @@ alerts:
 
 # The shell scripts.
 shell:
-    shellcheck .ci/run scripts/*
+    shellcheck .ci/run fuzz/rustc scripts/*
 
 # What CI does, from installing its tools on.
 ci:

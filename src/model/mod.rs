@@ -11,6 +11,8 @@ pub mod clock;
 pub mod dataset;
 pub mod evaluation;
 pub mod event;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod histories;
 pub mod ids;
 pub mod interactions;

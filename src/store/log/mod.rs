@@ -24,6 +24,8 @@ mod bulk;
 mod codec;
 mod error;
 mod folder;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod journal;
 mod keep;
 mod list;
