@@ -41,6 +41,22 @@ long-resilience nodes="9" away="60" rebalances="5" disk="20" letters="1000" over
 # All long forms: two hours.
 long: long-crash long-resilience
 
+# Every decoder on made-up bytes, each for `seconds`: about a minute when they are built.
+fuzz seconds="8" *targets:
+    scripts/fuzz {{ seconds }} {{ targets }}
+
+# The same for an hour each; docs/guarantees.md says how long each was run and what that found.
+fuzz-long seconds="3600" *targets:
+    scripts/fuzz {{ seconds }} {{ targets }}
+
+# The kernels' tests on NEON, built by Debian's Rust for arm64 and run by QEMU.
+aarch64 *args:
+    scripts/aarch64 {{ args }}
+
+# The kernels' tests under AddressSanitizer, by a flag that stable Rust has behind a variable.
+sanitize:
+    RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address" cargo test --manifest-path "$(scripts/kernels)" --target x86_64-unknown-linux-gnu --lib
+
 # Clippy over everything, warnings denied.
 lint:
     cargo clippy --all-targets -- -D warnings
@@ -60,6 +76,7 @@ doc:
 # Licences, sources and bans of the dependencies; advisories are not asked for, see deny.toml.
 deny:
     cargo deny check bans licenses sources
+    cargo deny --manifest-path fuzz/Cargo.toml check --config deny.toml bans licenses sources
 
 # Whether it builds without S3.
 features:
@@ -217,7 +234,7 @@ alerts:
 
 # The shell scripts.
 shell:
-    shellcheck .ci/run scripts/*
+    shellcheck .ci/run fuzz/rustc scripts/*
 
 # What CI does, from installing its tools on.
 ci:

@@ -51,7 +51,7 @@ struct Limits {
 }
 
 /// Takes a body that is one JSON value; lines that were sent as JSON are told by what follows the first.
-async fn take_whole<S>(mut intake: Intake<S>, body: &[u8]) -> Result<Report, ApiError>
+pub(super) async fn take_whole<S>(mut intake: Intake<S>, body: &[u8]) -> Result<Report, ApiError>
 where
     S: AsyncFn(EventBatch) -> Result<Applied, IngestError>,
 {

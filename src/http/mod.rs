@@ -13,6 +13,8 @@ mod edge;
 mod endpoint;
 pub mod errors;
 mod events;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod gate;
 mod gorse;
 mod health;

@@ -6,7 +6,7 @@ use super::producer::{OutRecord, ProduceError, Producer};
 use super::record::Record;
 
 /// The headers that a dead letter has behind those of the record, in this order.
-const NAMES: [&str; 5] = ["dlq.topic", "dlq.partition", "dlq.offset", "dlq.timestamp", "dlq.reason"];
+pub(super) const NAMES: [&str; 5] = ["dlq.topic", "dlq.partition", "dlq.offset", "dlq.timestamp", "dlq.reason"];
 
 /// The header that a record has which was sent back: the place where it first stood.
 pub(crate) const REPLAY_OF: &str = "dlq.replay-of";
@@ -25,7 +25,7 @@ impl Producer {
     }
 }
 
-fn dead_letter(record: &Record, suffix: &str, reason: &str) -> OutRecord {
+pub(super) fn dead_letter(record: &Record, suffix: &str, reason: &str) -> OutRecord {
     let values = [
         record.topic.to_string(),
         record.partition.to_string(),

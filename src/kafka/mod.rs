@@ -17,6 +17,8 @@ pub mod dead_letters;
 pub mod embedded;
 mod ends;
 pub mod events;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod group;
 pub mod models;
 mod oauth;

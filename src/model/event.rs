@@ -134,5 +134,5 @@ impl Event {
 /// Reads a number of seconds or milliseconds of the epoch: below 10^11 it counts seconds.
 #[must_use]
 pub fn epoch_to_ms(number: i64) -> i64 {
-    if number.abs() < 100_000_000_000 { number.saturating_mul(1000) } else { number }
+    if number.unsigned_abs() < 100_000_000_000 { number.saturating_mul(1000) } else { number }
 }

@@ -12,6 +12,8 @@ pub mod dataset;
 pub mod erasure;
 pub mod evaluation;
 pub mod event;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod histories;
 pub mod ids;
 pub mod interactions;

@@ -35,7 +35,7 @@ pub fn scores_for(recipe: &dyn Recipe, data: &Dataset, history: &[(u32, f32)]) -
 }
 
 /// Each kind with settings for a few rows.
-pub(super) fn every_kind() -> Vec<RecipeSpec> {
+pub fn every_kind() -> Vec<RecipeSpec> {
     let spec = |kind: &str, settings| RecipeSpec { kind: kind.to_owned(), settings };
     vec![
         spec("popular", json!({})),

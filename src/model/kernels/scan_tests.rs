@@ -66,6 +66,13 @@ proptest! {
 }
 
 #[test]
+fn the_quickest_path_comes_first_and_the_portable_one_last() {
+    let names: Vec<&str> = Bytes::available().map(Bytes::name).collect();
+    assert_eq!((names[0], names.last()), (Bytes::widest().name(), Some(&"portable")));
+    assert!(!cfg!(target_arch = "aarch64") || names == ["neon", "portable"]);
+}
+
+#[test]
 fn few_rows_are_multiplied_exactly() {
     use rand::{RngExt as _, SeedableRng as _};
     let mut random = rand::rngs::StdRng::seed_from_u64(1);

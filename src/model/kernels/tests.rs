@@ -97,6 +97,8 @@ fn the_widest_path_comes_first_and_the_portable_one_last() {
     let names: Vec<&str> = Simd::available().map(Simd::name).collect();
     assert_eq!(names.last(), Some(&"portable"));
     assert_eq!(names[0], Simd::widest().name());
+    // No such processor is without it.
+    assert!(!cfg!(target_arch = "aarch64") || names == ["neon", "portable"]);
     assert!(padded(1) == LANES && padded(LANES) == LANES && padded(LANES + 1) == 2 * LANES);
 }
 

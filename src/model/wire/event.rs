@@ -163,6 +163,7 @@ mod tests {
             (body!({"user": "u", "item": "i", "timestamp": "yesterday"}), Some("timestamp"), "timestamp_format"),
             (body!({"user": "u", "item": "i", "timestamp": 1e300}), Some("timestamp"), "timestamp_format"),
             (body!({"user": "u", "item": "i", "timestamp": 0}), Some("timestamp"), "timestamp_too_old"),
+            (body!({"user": "u", "item": "i", "timestamp": i64::MIN}), Some("timestamp"), "timestamp_too_old"),
             (body!({"user": "u", "item": "i", "timestamp": 2_000_000_000}), Some("timestamp"), "timestamp_in_future"),
         ];
         for (value, field, code) in cases {

@@ -4,6 +4,8 @@
 //! is never an error here but `None` or false.
 
 mod alias;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod local;
 #[cfg(test)]
 pub(super) mod tests;

@@ -9,7 +9,7 @@ use crate::model::ids::{ItemId, UserId};
 use super::source::Times;
 
 /// Below this a number is no second of the epoch that anybody means (March 1973), but a count: kept as it is.
-const SMALL: i64 = 100_000_000;
+const SMALL: u64 = 100_000_000;
 
 /// Splits a CSV line. A field may stand in quotes, a quote in it doubled.
 pub fn split(line: &str) -> Result<Vec<Cow<'_, str>>, String> {
@@ -68,7 +68,7 @@ pub fn item(text: &str) -> Result<ItemId, String> {
 /// A time as a number: seconds or milliseconds of the epoch, or, where only the order counts, anything small as it is.
 pub fn time_of_int(number: i64, times: Times) -> i64 {
     match times {
-        Times::Ordered if number.abs() < SMALL => number,
+        Times::Ordered if number.unsigned_abs() < SMALL => number,
         _ => epoch_to_ms(number),
     }
 }
@@ -156,6 +156,9 @@ mod tests {
         assert_eq!(time_of_text("2010-12-01T08:26:00Z", checked), Ok(Some(1_291_191_960_000)));
         assert_eq!(time_of_text("", checked), Ok(None));
         assert_eq!(time_of_text("17", Times::Ordered), Ok(Some(17)));
+        for times in [checked, Times::Ordered] {
+            assert_eq!(time_of_text("-9223372036854775808", times), Ok(Some(i64::MIN)));
+        }
         assert!(time_of_text("yesterday", checked).is_err());
         assert!(time_of_text("nan", checked).is_err());
     }

@@ -13,6 +13,8 @@ mod cells;
 mod columns;
 mod csv;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod interactions;
 mod into_log;
 mod lines;

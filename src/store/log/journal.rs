@@ -46,7 +46,7 @@ impl Journal {
         Ok(Self::scan(path, &bytes))
     }
 
-    fn scan(path: &Path, bytes: &[u8]) -> Self {
+    pub(super) fn scan(path: &Path, bytes: &[u8]) -> Self {
         let used = used(bytes);
         let (batches, damaged, numbers) = (Vec::new(), Vec::new(), Vec::new());
         let mut found = Self { path: path.to_owned(), batches, damaged, torn: 0..0, numbers };
@@ -104,7 +104,7 @@ fn batch_end(bytes: &[u8], start: usize) -> Option<(usize, u64)> {
 }
 
 /// Takes the batches whose sequence numbers are out of line for damaged.
-fn judge_numbers(journals: &mut [Journal]) {
+pub(super) fn judge_numbers(journals: &mut [Journal]) {
     let all: Vec<u64> = journals.iter().flat_map(|journal| &journal.numbers).copied().collect();
     let mut place = 0;
     let mut before = None;

@@ -82,8 +82,16 @@ impl SegmentList {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(source) => return Err(LogError::Io { file: path.to_owned(), source }),
         };
+        Self::parse(path, &bytes)
+    }
+
+    /// Reads the bytes of the list's file `path`.
+    ///
+    /// # Errors
+    /// [`LogError::Damaged`], [`LogError::Format`] for a later build's.
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self, LogError> {
         let value: ListFile<serde_json::Value> =
-            serde_json::from_slice(&bytes).map_err(|e| LogError::damaged(path, e.to_string()))?;
+            serde_json::from_slice(bytes).map_err(|e| LogError::damaged(path, e.to_string()))?;
         if value.format > FORMAT {
             return Err(LogError::Format { file: path.to_owned(), found: value.format.to_string(), known: FORMAT });
         }
@@ -99,9 +107,16 @@ impl SegmentList {
     /// # Errors
     /// [`LogError::Io`].
     pub fn save(&self, path: &Path) -> Result<(), LogError> {
+        write_whole(path, &self.bytes(path)?)
+    }
+
+    /// The bytes of the list's file `path`.
+    ///
+    /// # Errors
+    /// [`LogError::Io`].
+    pub fn bytes(&self, path: &Path) -> Result<Vec<u8>, LogError> {
         let file = ListFile { format: FORMAT, checksum: self.checksum(path)?, list: self };
-        let bytes = serde_json::to_vec_pretty(&file).map_err(|e| LogError::io(path)(e.into()))?;
-        write_whole(path, &bytes)
+        serde_json::to_vec_pretty(&file).map_err(|e| LogError::io(path)(e.into()))
     }
 
     fn checksum(&self, path: &Path) -> Result<String, LogError> {
@@ -143,9 +158,9 @@ impl SegmentList {
         let gaps = self.gaps.iter().map(|gap| (gap.first, gap.last));
         let mut ranges: Vec<(u64, u64)> = segments.chain(gaps).chain(tail.iter().copied()).collect();
         ranges.sort_unstable();
-        let mut last = 0;
+        let mut last = 0_u64;
         for (from, to) in ranges {
-            if from > last + 1 {
+            if from > last.saturating_add(1) {
                 return Err((last + 1, from - 1));
             }
             last = last.max(to);
@@ -196,5 +211,6 @@ mod tests {
         assert_eq!(list.coverage(&[(21, 25)], 25), Ok(25));
         assert_eq!(list.coverage(&[(21, 25), (27, 27)], 0), Err((26, 26)));
         assert_eq!(list.coverage(&[(21, 25)], 30), Err((26, 30)));
+        assert_eq!(list.coverage(&[(21, u64::MAX), (22, 23)], 30), Ok(u64::MAX));
     }
 }

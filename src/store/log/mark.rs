@@ -53,13 +53,25 @@ pub fn read(path: &Path) -> Result<Marked, LogError> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Marked::Nothing),
         Err(source) => return Err(LogError::Io { file: path.to_owned(), source }),
     };
-    if bytes.is_empty() {
-        return Ok(Marked::Nothing);
-    }
-    Ok(match bytes.as_chunks::<8>() {
+    Ok(parse(&bytes))
+}
+
+/// What the bytes of a mark say.
+pub(super) fn parse(bytes: &[u8]) -> Marked {
+    match bytes.as_chunks::<8>() {
+        ([], []) => Marked::Nothing,
         ([seq, sum], []) if xxh3_64(seq) == u64::from_le_bytes(*sum) => Marked::Seq(u64::from_le_bytes(*seq)),
         _ => Marked::Unreadable,
-    })
+    }
+}
+
+/// The bytes of a mark.
+pub(super) fn bytes(seq: u64) -> [u8; BYTES] {
+    let mut bytes = [0; BYTES];
+    let (number, sum) = bytes.split_at_mut(BYTES / 2);
+    number.copy_from_slice(&seq.to_le_bytes());
+    sum.copy_from_slice(&xxh3_64(&seq.to_le_bytes()).to_le_bytes());
+    bytes
 }
 
 impl Mark {
@@ -77,11 +89,7 @@ impl Mark {
     /// # Errors
     /// [`LogError::Io`].
     pub fn set(&self, seq: u64) -> Result<(), LogError> {
-        let mut bytes = [0; BYTES];
-        let (number, sum) = bytes.split_at_mut(BYTES / 2);
-        number.copy_from_slice(&seq.to_le_bytes());
-        sum.copy_from_slice(&xxh3_64(&seq.to_le_bytes()).to_le_bytes());
-        self.file.write_all_at(&bytes, 0).map_err(LogError::io(&self.path))
+        self.file.write_all_at(&bytes(seq), 0).map_err(LogError::io(&self.path))
     }
 }
 

@@ -33,6 +33,8 @@ mod codec;
 mod erased;
 mod error;
 mod folder;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod heal;
 mod journal;
 mod keep;

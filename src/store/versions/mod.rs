@@ -9,6 +9,8 @@ mod files;
 mod forget;
 #[cfg(test)]
 mod forget_tests;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 #[cfg(test)]
 mod tests;
 

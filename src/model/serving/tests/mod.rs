@@ -1,5 +1,6 @@
 //! A shop made by hand, with models small enough to be worked out on paper.
 
+mod kinds;
 mod laws;
 mod lists;
 mod lookups;

@@ -52,7 +52,11 @@ impl SegmentReader {
         Self::parse(path.to_owned(), read(path)?, true)
     }
 
-    fn parse(path: PathBuf, bytes: Bytes, sum: bool) -> Result<Self, LogError> {
+    /// Reads the bytes of the segment file `path`, with their SHA-256 where `sum` says so.
+    ///
+    /// # Errors
+    /// [`LogError::Damaged`].
+    pub fn parse(path: PathBuf, bytes: Bytes, sum: bool) -> Result<Self, LogError> {
         let sha256 = if sum { hex::encode(Sha256::digest(&bytes)) } else { String::new() };
         let reader = SerializedFileReader::new(bytes).map_err(|e| damaged(&path, &e))?;
         // The number is read by itself: what a later build writes beside it is not known here.
