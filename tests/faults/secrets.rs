@@ -122,10 +122,13 @@ impl Noisy {
         for path in ["/v1/versions/999/promote", "/v1/runs/none/cancel"] {
             self.hear(admin.post(url(path))).await;
         }
-        for path in ["/state", "/metrics", "/v1/versions", "/v1/runs", "/v1/schedule", "/openapi.json", "/docs", "/"] {
+        for path in ["/state", "/metrics", "/v1/runs", "/v1/schedule", "/openapi.json", "/docs", "/"] {
             assert_eq!(self.hear(admin.get(url(path))).await, 200, "{path}");
         }
-        self.hear(admin.get(url("/v1/dead-letters"))).await;
+        // These need the store, or Kafka.
+        for path in ["/v1/versions", "/v1/dead-letters"] {
+            self.hear(admin.get(url(path))).await;
+        }
     }
 
     /// What the commands say with the same settings.
@@ -225,9 +228,9 @@ async fn a_process_whose_wires_refuse_it_says_no_secret() {
     while taken != 200 {
         taken = ouzel.post("/v1/events", &json!(shop(0, 50))).await.0;
     }
-    assert!(noisy.log().contains("on purpose"), "the ingestor has panicked");
     // The store refuses whatever a run would publish.
     ouzel.post("/v1/runs", &json!({})).await;
+    noisy.logged("on purpose").await;
     noisy.logged("SignatureDoesNotMatch").await;
     noisy.logged(if secure.is_some() { "invalid credentials" } else { "Connection refused" }).await;
     noisy.make_noise(&ouzel).await;

@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn attributes_of_another_make_are_labels() {
         let data = ItemData { attributes: Some(json!({"title": "Vue"})), ..ItemData::default() };
-        assert_eq!(shown(data.clone())["Labels"], json!({"title": "Vue"}));
+        assert_eq!(shown(data)["Labels"], json!({"title": "Vue"}));
         let bare = shown(ItemData::default());
         assert_eq!((&bare["Labels"], &bare["Timestamp"]), (&Value::Null, &json!("1970-01-01T00:00:00Z")));
     }
