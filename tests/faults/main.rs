@@ -9,6 +9,7 @@ mod harness;
 mod kafka;
 mod metrics;
 mod replicas;
+mod secrets;
 mod secure;
 mod traces;
 mod wire;

@@ -16,7 +16,7 @@ use object_store::{
 };
 
 use super::{ObjectState, S3Error, S3Url};
-use crate::settings::Storage;
+use crate::settings::{Secret, Storage};
 
 /// A connection that takes longer counts as failed.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -25,12 +25,17 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(600);
 /// A server that is away is asked again for so long, then its caller hears of it and decides.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Characters of an error that are told: what a server answers has no bound.
+const MAX_TOLD: usize = 2000;
+
 /// A bucket below a prefix (of an object: the object's key).
 #[derive(Debug, Clone)]
 pub(crate) struct Bucket {
     store: Arc<AmazonS3>,
     url: S3Url,
     place: String,
+    /// What no error may repeat, though the server may.
+    secrets: Arc<[Secret]>,
 }
 
 impl Bucket {
@@ -57,8 +62,10 @@ impl Bucket {
             builder =
                 builder.with_access_key_id(storage.s3_access_key.expose()).with_secret_access_key(secret_key(storage)?);
         }
-        let store = builder.build().map_err(|error| S3Error::Settings(error.to_string()))?;
-        Ok(Self { store: Arc::new(store), url: url.clone(), place: url.to_string() })
+        let secrets = [storage.s3_access_key.clone(), Secret::new(secret_key(storage)?)];
+        let told = |error: Error| S3Error::Settings(Secret::struck_from(&error.to_string(), &secrets));
+        let store = builder.build().map_err(told)?;
+        Ok(Self { store: Arc::new(store), url: url.clone(), place: url.to_string(), secrets: Arc::new(secrets) })
     }
 
     pub(crate) fn place(&self) -> &str {
@@ -160,7 +167,10 @@ impl Bucket {
         let url = format!("s3://{}/{key}", self.url.bucket());
         match error {
             Error::NotFound { .. } => S3Error::Missing(url),
-            error => S3Error::Request { url, source: Box::new(error) },
+            error => {
+                let told = Secret::struck_from(&error.to_string(), &self.secrets);
+                S3Error::Request { url, reason: told.chars().take(MAX_TOLD).collect() }
+            }
         }
     }
 }

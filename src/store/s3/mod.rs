@@ -42,12 +42,12 @@ pub enum S3Error {
     #[error("there is no object {0}")]
     Missing(String),
     /// The server refused, failed or cannot be reached.
-    #[error("{url} cannot be used: {source}")]
+    #[error("{url} cannot be used: {reason}")]
     Request {
         /// The object or prefix.
         url: String,
-        /// What the client said.
-        source: Box<object_store::Error>,
+        /// What the client said, and in it the beginning of the server's own words, without the credentials.
+        reason: String,
     },
     /// The local copy could not be written.
     #[error("{path}: {source}")]
