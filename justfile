@@ -164,6 +164,34 @@ page *args: page-tools
 page-pictures:
     OUZEL_PICTURES=docs/pictures just page -k picture
 
+neighbours_tools := env("OUZEL_TOOLS", ".tools") / "neighbours"
+
+# Clients that others wrote for other systems (Gorse's, TensorFlow Serving's messages, the CloudEvents SDK), on the service and
+# a real Kafka: the one that OUZEL_TEST_KAFKA names, else one started for as long as it takes. OUZEL_BIN as for `page`.
+neighbours *args:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    tools="{{ neighbours_tools }}"
+    mkdir -p "$tools"
+    if ! cmp -s tests/neighbours/requirements.txt "$tools/requirements.txt"; then
+      python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --upgrade --target "$tools" -r tests/neighbours/requirements.txt
+      cp tests/neighbours/requirements.txt "$tools/requirements.txt"
+    fi
+    if [[ -z "${OUZEL_BIN:-}" ]]; then
+      cargo build
+      export OUZEL_BIN="${CARGO_TARGET_DIR:-$PWD/target}/debug/ouzel"
+    fi
+    if [[ -z "${OUZEL_TEST_KAFKA:-}" ]]; then
+      trap 'scripts/kafka stop' EXIT
+      variables=$(mktemp)
+      scripts/kafka start >"$variables"
+      OUZEL_TEST_KAFKA=$(sed -n 's/^OUZEL_TEST_KAFKA=//p' "$variables")
+      export OUZEL_TEST_KAFKA
+      rm "$variables"
+    fi
+    export PYTHONPATH="$tools:$PWD/tests/page" PYTHONDONTWRITEBYTECODE=1
+    python3 -m pytest -q -p no:cacheprovider tests/neighbours {{ args }}
+
 # The manifests of k8s/ rendered and against their schemas, the alerts with their tests, the board's figures.
 k8s:
     scripts/k8s

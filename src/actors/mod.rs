@@ -28,5 +28,6 @@ pub mod slot;
 pub mod supervision;
 pub mod traces;
 pub mod trainer;
+pub mod user_notes;
 pub mod watched;
 pub mod writes;

@@ -22,6 +22,7 @@ use crate::actors::serving::Activated;
 use crate::actors::slot::Slot;
 use crate::actors::traces::Traces;
 use crate::actors::trainer::{StopTraining, Trainer};
+use crate::actors::user_notes::UserNotes;
 use crate::http::primary::Primary;
 use crate::http::readiness::Readiness;
 use crate::http::server;
@@ -160,6 +161,7 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
         loader: Some(Arc::new(ports::Loader(children.registry.clone()))),
         downloads: Some(Arc::new(downloads::Files(parts.versions.clone()))),
         primary,
+        user_notes: UserNotes::new(parts.log.clone()),
         meters: parts.meters.clone(),
         traces: parts.traces.clone(),
     })?;

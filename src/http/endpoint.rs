@@ -17,13 +17,14 @@ pub struct Endpoint {
     plan: Plan,
     routes: Vec<Route>,
     own_methods_only: bool,
+    or_slash: bool,
 }
 
 impl Endpoint {
     /// An endpoint without methods.
     pub const fn at(path: &'static str) -> Self {
         let plan = Plan { path, methods: Vec::new(), admitted: false, primary: false };
-        Self { plan, routes: Vec::new(), own_methods_only: false }
+        Self { plan, routes: Vec::new(), own_methods_only: false, or_slash: false }
     }
 
     /// Answers GET, and HEAD by the same without the body.
@@ -78,6 +79,12 @@ impl Endpoint {
         self
     }
 
+    /// Is also found with a slash at the path's end.
+    pub const fn or_slash(mut self) -> Self {
+        self.or_slash = true;
+        self
+    }
+
     /// The path and the methods.
     #[cfg(test)]
     pub const fn plan(&self) -> &Plan {
@@ -106,7 +113,9 @@ impl HttpServiceFactory for Endpoint {
     fn register(self, config: &mut AppService) {
         let allow: Rc<str> = self.allow().into();
         let plan = Rc::new(self.plan);
-        let mut resource = web::resource(plan.path);
+        let mut paths = vec![plan.path.to_owned()];
+        paths.extend(self.or_slash.then(|| format!("{}/", plan.path)));
+        let mut resource = web::resource(paths);
         if self.own_methods_only {
             resource = resource.guard(HasMethod(plan.clone()));
         }

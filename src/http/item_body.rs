@@ -88,7 +88,11 @@ pub fn read(body: &[u8]) -> Result<ItemData, ApiError> {
     from_fields(fields)
 }
 
-fn from_fields(fields: Map<String, Value>) -> Result<ItemData, ApiError> {
+/// Reads the fields of such a body.
+///
+/// # Errors
+/// 400 naming the field.
+pub fn from_fields(fields: Map<String, Value>) -> Result<ItemData, ApiError> {
     let mut data = ItemData::default();
     for (name, value) in fields {
         if value.is_null() && NAMES.contains(&name.as_str()) {

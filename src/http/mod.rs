@@ -14,6 +14,7 @@ mod endpoint;
 pub mod errors;
 mod events;
 mod gate;
+mod gorse;
 mod health;
 mod intake;
 mod item_body;

@@ -10,8 +10,8 @@ use utoipa::{IntoResponses, Modify, OpenApi as _};
 
 use super::errors::{Kind, PROBLEM_JSON, Problem};
 use super::{
-    dead_letters, docs, events, health, items, lists, live, metrics, page, recommend, recommend_bulk, runs, schedule,
-    score, state, tf_serving, users, versions,
+    dead_letters, docs, events, gorse, health, items, lists, live, metrics, page, recommend, recommend_bulk, runs,
+    schedule, score, state, tf_serving, users, versions,
 };
 
 /// An id in a list, or a category: a text of 1 to 256 bytes. An id may also be an integer, which means its decimal form.
@@ -175,6 +175,7 @@ impl Modify for Names {
                 ("get", &mut item.get),
                 ("put", &mut item.put),
                 ("post", &mut item.post),
+                ("patch", &mut item.patch),
                 ("delete", &mut item.delete),
             ];
             for (method, operation) in operations {
@@ -199,7 +200,12 @@ impl Modify for Names {
         runs::list, runs::start, runs::show, runs::cancel, runs::events, schedule::get, schedule::put, live::get,
         state::get, dead_letters::list, dead_letters::replay, health::live, health::ready, metrics::metrics,
         tf_serving::status, tf_serving::status_of_version, tf_serving::metadata, tf_serving::metadata_of_version,
-        tf_serving::predict, tf_serving::predict_by_version, get, docs::page, page::index, page::file,
+        tf_serving::predict, tf_serving::predict_by_version,
+        gorse::lists::recommend, gorse::lists::recommend_in_category, gorse::lists::session, gorse::lists::neighbors,
+        gorse::feedback::post, gorse::feedback::put, gorse::feedback::list, gorse::feedback::delete, gorse::feedback::of,
+        gorse::feedback::of_type, gorse::items::post, gorse::items::post_many, gorse::items::list, gorse::items::get,
+        gorse::items::patch, gorse::items::delete, gorse::users::post, gorse::users::post_many, gorse::users::list,
+        gorse::users::get, gorse::users::patch, gorse::users::delete, get, docs::page, page::index, page::file,
     )
 )]
 struct Document;

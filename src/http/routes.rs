@@ -8,8 +8,8 @@ use super::endpoint::Endpoint;
 use super::errors::{ApiError, Kind};
 use super::gate::Access::{self, Needs, Open};
 use super::{
-    dead_letters, docs, events, health, items, lists, live, metrics, openapi, page, recommend, recommend_bulk, runs,
-    schedule, score, state, tf_serving, users, versions,
+    dead_letters, docs, events, gorse, health, items, lists, live, metrics, openapi, page, recommend, recommend_bulk,
+    runs, schedule, score, state, tf_serving, users, versions,
 };
 
 const READ: Access = Needs(Scope::Read);
@@ -21,6 +21,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     let mut all = answering();
     all.extend(managing());
     all.extend(tensorflow());
+    all.extend(gorse());
     all.extend(looking());
     all
 }
@@ -73,6 +74,44 @@ fn tensorflow() -> Vec<Endpoint> {
         Endpoint::at("/v1/models/{name}/metadata").get(READ, tf_serving::metadata),
         Endpoint::at("/v1/models/{name}:predict").post(READ, tf_serving::predict).admitted(),
         Endpoint::at("/v1/models/{name}").get(READ, tf_serving::status),
+    ]
+}
+
+fn gorse() -> Vec<Endpoint> {
+    vec![
+        Endpoint::at("/api/recommend/{user}/{category}").get(READ, gorse::lists::recommend_in_category).admitted(),
+        // The client for Python writes a slash where it has no category.
+        Endpoint::at("/api/recommend/{user}").get(READ, gorse::lists::recommend).admitted().or_slash(),
+        Endpoint::at("/api/session/recommend").post(READ, gorse::lists::session).admitted().or_slash(),
+        Endpoint::at("/api/item/{id}/neighbors").get(READ, gorse::lists::neighbors).admitted().or_slash(),
+        Endpoint::at("/api/feedback")
+            .post(INGEST, gorse::feedback::post)
+            .on(Method::PUT, INGEST, gorse::feedback::put)
+            .get(ADMIN, gorse::feedback::list)
+            .admitted(),
+        Endpoint::at("/api/feedback/{user}/{item}").on(Method::DELETE, ADMIN, gorse::feedback::delete).admitted(),
+        Endpoint::at("/api/item").post(INGEST, gorse::items::post).admitted(),
+        Endpoint::at("/api/items").post(INGEST, gorse::items::post_many).get(READ, gorse::items::list).admitted(),
+        Endpoint::at("/api/item/{id}")
+            .get(READ, gorse::items::get)
+            .on(Method::PATCH, INGEST, gorse::items::patch)
+            .on(Method::DELETE, INGEST, gorse::items::delete)
+            .admitted(),
+        // What is said of users is kept by one process.
+        Endpoint::at("/api/user").post(INGEST, gorse::users::post).admitted().by_primary(),
+        Endpoint::at("/api/users")
+            .post(INGEST, gorse::users::post_many)
+            .get(ADMIN, gorse::users::list)
+            .admitted()
+            .by_primary(),
+        Endpoint::at("/api/user/{user}/feedback").get(ADMIN, gorse::feedback::of).admitted(),
+        Endpoint::at("/api/user/{user}/feedback/{type}").get(ADMIN, gorse::feedback::of_type).admitted(),
+        Endpoint::at("/api/user/{user}")
+            .get(ADMIN, gorse::users::get)
+            .on(Method::PATCH, INGEST, gorse::users::patch)
+            .on(Method::DELETE, ADMIN, gorse::users::delete)
+            .admitted()
+            .by_primary(),
     ]
 }
 
@@ -130,7 +169,7 @@ mod tests {
             })
             .collect();
         assert_eq!(registered, documented);
-        assert_eq!(registered.len(), 44);
+        assert_eq!(registered.len(), 66);
     }
 
     #[test]

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
 
 use super::admission::Admission;
 use super::auth::{Keyring, KeysError};
+use super::gorse::MOST_WRITE_BACKS;
 use super::metrics::Metrics;
 use super::ports::{DeadLetters, Downloads, KafkaStatus, VersionLoader};
 use super::primary::Primary;
@@ -15,6 +17,7 @@ use super::readiness::Readiness;
 use crate::actors::handles::{IngestHandle, OverseerHandle, RegistryHandle, TrainerHandle};
 use crate::actors::meters::Meters;
 use crate::actors::traces::Traces;
+use crate::actors::user_notes::UserNotes;
 use crate::model::clock::Clock;
 use crate::model::serving::live::LiveModel;
 use crate::model::serving::recommend::Recommending;
@@ -57,6 +60,8 @@ pub struct Parts {
     pub downloads: Option<Arc<dyn Downloads>>,
     /// The process with the trainer, where this one has none.
     pub primary: Option<Primary>,
+    /// What was said of users.
+    pub user_notes: UserNotes,
     /// What the actors count.
     pub meters: Arc<Meters>,
     /// Where spans go, if anywhere.
@@ -77,6 +82,8 @@ pub struct Service {
     pub metrics: Metrics,
     /// How fast each key may ask.
     pub rates: Rates,
+    /// Room for events that wait for their time.
+    pub write_backs: Arc<Semaphore>,
     keyring: ArcSwap<Keyring>,
 }
 
@@ -93,6 +100,7 @@ impl Service {
             bulk: Admission::new(MAX_BULK, "bulk requests"),
             metrics: Metrics::default(),
             rates: Rates::new(&parts.settings.auth, parts.clock.clone()),
+            write_backs: Arc::new(Semaphore::new(MOST_WRITE_BACKS)),
             keyring: ArcSwap::from_pointee(keyring),
             parts,
         })

@@ -17,6 +17,7 @@ use super::routes;
 use super::service::{Parts, Service};
 use crate::actors::handles::{IngestHandle, OverseerHandle, RegistryHandle, TrainerHandle};
 use crate::actors::slot::Slot;
+use crate::actors::user_notes::UserNotes;
 use crate::model::catalogue::Catalogue;
 use crate::model::clock::Clock;
 use crate::model::histories::Histories;
@@ -51,12 +52,13 @@ pub fn service(change: impl FnOnce(&mut Settings)) -> web::Data<Service> {
     );
     let readiness = Readiness::new();
     readiness.set_loaded();
+    let log = log();
     let parts = Parts {
         settings: Arc::new(settings),
         clock: Clock::held(NOW_MS),
         recommending: Arc::new(recommending),
         ingest: IngestHandle::new(Slot::default(), 1, Arc::default()).0,
-        trainer: trainer(),
+        trainer: TrainerHandle::new(Slot::default(), log.clone(), tokio::sync::broadcast::channel(1).0),
         registry: RegistryHandle::new(Slot::default()),
         overseer: OverseerHandle::new(Arc::default()),
         stats: Arc::new(RequestStats::new(NOW_MS)),
@@ -66,6 +68,7 @@ pub fn service(change: impl FnOnce(&mut Settings)) -> web::Data<Service> {
         loader: None,
         downloads: None,
         primary: None,
+        user_notes: UserNotes::new(log),
         meters: Arc::default(),
         traces: None,
     };

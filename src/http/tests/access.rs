@@ -14,7 +14,9 @@ fn with_keys(settings: &mut Settings) {
 /// A path with every parameter filled in.
 fn filled(path: &str) -> String {
     let path = path.replace("{file}", "app.js");
-    ["{user}", "{id}", "{version}", "{name}"].iter().fold(path, |path, name| path.replace(name, "1"))
+    ["{user}", "{id}", "{version}", "{name}", "{category}", "{item}", "{type}"]
+        .iter()
+        .fold(path, |path, name| path.replace(name, "1"))
 }
 
 #[actix_web::test]

@@ -7,6 +7,7 @@ use fjall::OwnedWriteBatch;
 
 use super::batch::{EventBatch, ImportMark};
 use super::error::LogError;
+use super::keep::user_key;
 use super::record::{Appended, Change, LogRecord, Outcome};
 use super::tables::{ItemRow, id_key, number, offset_key};
 use super::{EventLog, codec};
@@ -162,7 +163,10 @@ impl EventLog {
                     let json = serde_json::to_vec(&row).map_err(|e| LogError::Batch(e.to_string()))?;
                     write.insert(&self.tables.items, item.as_str(), json);
                 }
-                Change::Erased { user } => write.insert(&self.tables.erased, user.as_str(), seq.to_le_bytes()),
+                Change::Erased { user } => {
+                    write.insert(&self.tables.erased, user.as_str(), seq.to_le_bytes());
+                    write.remove(&self.tables.notes, user_key(user));
+                }
             }
         }
         Ok(())

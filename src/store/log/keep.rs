@@ -1,15 +1,21 @@
 //! The small tables beside the events: item data, imports, runs, notes.
 
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
 use fjall::Readable;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::EventLog;
 use super::batch::ImportMark;
 use super::error::LogError;
 use super::tables::number;
-use crate::model::ids::ItemId;
+use crate::model::ids::{ItemId, UserId};
 use crate::model::item::ItemData;
 use crate::model::run::RunRecord;
+
+/// What the notes on users begin with; the user's id follows.
+const USER: &str = "user/";
 
 /// Ids removed by one write when they are forgotten.
 const FORGET_AT_ONCE: usize = 50_000;
@@ -111,4 +117,48 @@ impl EventLog {
         let value = self.tables.get(&self.tables.notes, key.as_bytes())?;
         value.map(|value| self.tables.json("notes", key.as_bytes(), &value)).transpose()
     }
+    /// Keeps what was said of users over what was; on the disk when this returns.
+    ///
+    /// # Errors
+    /// [`LogError::Tables`].
+    pub fn put_user_notes(&self, notes: &[(UserId, Map<String, Value>)]) -> Result<(), LogError> {
+        let mut write = self.tables.durable();
+        for (user, note) in notes {
+            let json = serde_json::to_vec(note).map_err(|e| LogError::Batch(format!("user {user}: {e}")))?;
+            write.insert(&self.tables.notes, user_key(user), json);
+        }
+        Ok(write.commit()?)
+    }
+
+    /// What was said of a user; gone once the user is erased.
+    ///
+    /// # Errors
+    /// [`LogError::Damaged`] or [`LogError::Tables`].
+    pub fn user_note(&self, user: &UserId) -> Result<Option<Map<String, Value>>, LogError> {
+        let key = user_key(user);
+        let value = self.tables.get(&self.tables.notes, key.as_bytes())?;
+        value.map(|value| self.tables.json("notes", key.as_bytes(), &value)).transpose()
+    }
+
+    /// What was said of the `n` users next behind `after`, by id.
+    ///
+    /// # Errors
+    /// [`LogError::Damaged`] or [`LogError::Tables`].
+    pub fn user_notes(&self, after: &str, n: usize) -> Result<BTreeMap<UserId, Map<String, Value>>, LogError> {
+        let from = format!("{USER}{after}");
+        let behind = (Bound::Excluded(from.as_bytes()), Bound::Unbounded);
+        let mut notes = BTreeMap::new();
+        for guard in self.tables.notes.range::<&[u8], _>(behind).take(n) {
+            let (key, value) = self.tables.pair(guard)?;
+            let user = std::str::from_utf8(&key).ok().and_then(|key| UserId::new(key.strip_prefix(USER)?).ok());
+            let Some(user) = user else { break };
+            notes.insert(user, self.tables.json("notes", &key, &value)?);
+        }
+        Ok(notes)
+    }
+}
+
+/// The key of a user's note.
+pub(super) fn user_key(user: &UserId) -> String {
+    format!("{USER}{user}")
 }
