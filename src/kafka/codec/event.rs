@@ -5,6 +5,7 @@ use std::sync::Arc;
 use prost::Message;
 use serde_json::Value;
 
+use super::cloud_event::{self, CloudEvent, Data};
 use super::{DecodeError, Format, messages, value};
 use crate::kafka::record::Record;
 use crate::model::event::{EARLIEST_MS, Event, EventError, PURCHASE};
@@ -12,7 +13,7 @@ use crate::model::ids::{ItemId, UserId};
 use crate::model::wire::event::event_from_json;
 use crate::settings::WireFormat;
 
-/// Reads the event of a record, or the events of a JSON array: all of them or none. An event without a time happened when
+/// Reads the event of a record, a cloud event among them, or the events of a JSON array: all of them or none. An event without a time happened when
 /// the record was made; `now_ms` stands in for a record without a usable time, and bounds how far ahead a time may lie.
 ///
 /// # Errors
@@ -20,6 +21,9 @@ use crate::settings::WireFormat;
 pub fn decode_events(record: &Record, setting: WireFormat, now_ms: i64) -> Result<Vec<Event>, DecodeError> {
     let bytes = value(record)?;
     let made_ms = record.timestamp_ms.filter(|&time| time >= EARLIEST_MS && time <= now_ms).unwrap_or(now_ms);
+    if let Some(event) = cloud_event::by_headers(record, bytes)? {
+        return Ok(vec![from_cloud_event(event, made_ms, now_ms)?]);
+    }
     match Format::of(record, setting) {
         Format::Protobuf => Ok(vec![from_protobuf(bytes, made_ms, now_ms)?]),
         Format::Json => match serde_json::from_slice(bytes).map_err(|error| DecodeError::Json(error.to_string()))? {
@@ -30,8 +34,18 @@ pub fn decode_events(record: &Record, setting: WireFormat, now_ms: i64) -> Resul
                 };
                 elements.iter().enumerate().map(element).collect()
             }
+            one if cloud_event::is_structured(&one) => {
+                Ok(vec![from_cloud_event(cloud_event::structured(one)?, made_ms, now_ms)?])
+            }
             one => Ok(vec![from_json(&one, made_ms, now_ms)?]),
         },
+    }
+}
+
+fn from_cloud_event(event: CloudEvent, made_ms: i64, now_ms: i64) -> Result<Event, DecodeError> {
+    match event.into_data()? {
+        Data::Json(value) => from_json(&value, made_ms, now_ms),
+        Data::Protobuf(bytes) => from_protobuf(&bytes, made_ms, now_ms),
     }
 }
 

@@ -2,6 +2,7 @@
 //! short name, for the dead letters.
 
 pub mod change;
+mod cloud_event;
 pub mod descriptor;
 pub mod event;
 pub mod messages;
@@ -68,6 +69,9 @@ pub enum DecodeError {
     /// It changes something that this build does not know.
     #[error("a change of the kind {0:?}, which this build does not know")]
     Change(String),
+    /// A cloud event that is none, or none of those that are read.
+    #[error("no cloud event that can be read: {0}")]
+    CloudEvent(String),
     /// More products than a question may hold.
     #[error("products: {0} are more than a question may hold")]
     TooMany(usize),
@@ -87,6 +91,7 @@ impl DecodeError {
             Self::Event(error) => error.code(),
             Self::Element { error, .. } => error.code(),
             Self::Change(_) => "unknown_change",
+            Self::CloudEvent(_) => "bad_cloud_event",
             Self::TooMany(_) => "too_many_products",
         }
     }
@@ -121,9 +126,7 @@ impl Format {
     /// of ours. A content type that is neither says nothing.
     #[must_use]
     pub fn of(record: &Record, setting: WireFormat) -> Self {
-        let named = record.header("content-type").and_then(|value| std::str::from_utf8(value).ok());
-        let named = named.and_then(|text| text.split(';').next()).map(|text| text.trim().to_ascii_lowercase());
-        match (named.as_deref(), setting) {
+        match (content_type(record).as_deref(), setting) {
             (Some("application/json" | "text/json"), _) => Self::Json,
             (Some(text), _) if text.ends_with("+json") => Self::Json,
             (Some("application/x-protobuf" | "application/protobuf" | "application/vnd.google.protobuf"), _) => {
@@ -137,6 +140,12 @@ impl Format {
             },
         }
     }
+}
+
+/// What the header `content-type` says, without parameters and in lower case.
+fn content_type(record: &Record) -> Option<String> {
+    let named = std::str::from_utf8(record.header("content-type")?).ok()?;
+    named.split(';').next().map(|text| text.trim().to_ascii_lowercase())
 }
 
 /// The value, if it is there and not too large to be looked at.
