@@ -29,6 +29,10 @@ use crate::store::log::{Change, EventLog, LogError, Outcome};
 /// How long a caller waits for its batch to be durable.
 const DEADLINE: Duration = Duration::from_secs(20);
 
+/// The note under which the figures of lists are kept, and how often they are; a kill loses no more of them.
+pub const ONLINE: &str = "online";
+const KEEP: Duration = Duration::from_secs(30);
+
 /// The queue's far end, which survives the actor; one life of it at a time takes from it.
 pub type SharedQueue = Arc<Mutex<WorkQueue>>;
 
@@ -119,6 +123,7 @@ impl Ingestor {
         for record in &appended.records {
             if let Change::Event { event, .. } = &record.change {
                 self.parts.recommending.meet(event, batch.arrival_ms);
+                self.parts.recommending.online.happened(event);
             }
             erased += self.parts.memory.apply(record);
             if let Change::Erased { user } = &record.change {
@@ -154,6 +159,7 @@ impl Actor for Ingestor {
         }
         (self.parts.loaded)();
         ctx.notify(WorkWaiting);
+        ctx.run_interval(KEEP, |ingestor, _| keep_online(&ingestor.parts.recommending, &ingestor.parts.log));
         ctx.run_interval(Duration::from_secs(3600), |ingestor, _| {
             if let Err(error) = ingestor.parts.log.purge_ids(ingestor.parts.clock.now_ms()) {
                 tracing::error!(%error, "old event ids could not be forgotten");
@@ -179,6 +185,15 @@ impl Handler<WorkWaiting> for Ingestor {
         self.seal_if_due();
         // One group a message, so that heartbeats come between.
         ctx.notify(WorkWaiting);
+    }
+}
+
+/// Writes down what followed the lists, where that has changed.
+pub fn keep_online(recommending: &Recommending, log: &EventLog) {
+    if let Some(note) = recommending.online.note()
+        && let Err(error) = log.put_note(ONLINE, &note)
+    {
+        tracing::warn!(%error, "the figures of lists could not be kept");
     }
 }
 

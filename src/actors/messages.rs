@@ -93,6 +93,10 @@ pub struct ScheduleState {
     pub interval_seconds: u64,
     /// New events that start a run; 0 for never.
     pub every_events: u64,
+    /// How far, as a share of what it was, the live version's figure on arriving events may fall before a run starts; 0 for
+    /// any.
+    #[schema(minimum = 0, maximum = 1)]
+    pub drift: f64,
     /// Starts none while true.
     pub paused: bool,
     /// When the next run starts by time, milliseconds of the epoch. What is given here is not kept.

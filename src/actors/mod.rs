@@ -29,5 +29,6 @@ pub mod supervision;
 pub mod traces;
 pub mod trainer;
 pub mod user_notes;
+pub mod variants;
 pub mod watched;
 pub mod writes;

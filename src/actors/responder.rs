@@ -193,8 +193,9 @@ impl ResponderParts {
             Question::Recommend(query) => {
                 let answer = self.recommending.recommend(query, now_ms);
                 let version = answer.model.as_ref().map(|model| model.version.0);
+                let id = self.recommending.online.given(&answer);
                 let page = query.skip + answer.items.len();
-                (ReplyBody::List(RecommendationBody::new(answer, elapsed_ms(), now_ms, page)), version)
+                (ReplyBody::List(RecommendationBody::new(answer, &id, elapsed_ms(), now_ms, page)), version)
             }
             Question::Score(query) => {
                 let scores = self.recommending.score(query.user.as_ref(), &query.products, now_ms);

@@ -57,12 +57,13 @@ impl RunBook {
     }
 
     /// Opens a run's record.
-    pub fn open(&mut self, trigger: Trigger) -> Result<RunRecord, RunError> {
+    pub fn open(&mut self, trigger: Trigger, reason: Option<String>) -> Result<RunRecord, RunError> {
         let now_ms = self.clock.now_ms();
         let run = RunRecord {
             id: self.fresh_id(now_ms)?,
             status: RunStatus::Queued,
             trigger,
+            reason,
             queued_ms: now_ms,
             started_ms: None,
             finished_ms: None,

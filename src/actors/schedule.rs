@@ -1,4 +1,4 @@
-//! When runs start by themselves: cron, interval, every so many events, and once when there is data but no version.
+//! When runs start by themselves: cron, interval, every so many events, drift, and once when there is data but no version.
 
 use std::str::FromStr;
 
@@ -47,6 +47,9 @@ impl Timetable {
             Cron::from_str(&state.cron)
                 .map_err(|error| format!("cron: {error}; write five fields, such as \"0 3 * * *\""))?;
         }
+        if !(0.0..=1.0).contains(&state.drift) {
+            return Err("drift: must be a number from 0 (for none) to 1".to_owned());
+        }
         let note = serde_json::to_value(&state).map_err(|error| error.to_string())?;
         self.state = state;
         self.next_ms = self.next_after(now_ms);
@@ -90,6 +93,11 @@ impl Timetable {
             return Some(Trigger::Schedule);
         }
         (self.state.every_events > 0 && new_events >= self.state.every_events).then_some(Trigger::Events)
+    }
+
+    /// How far the live version's figure may fall before a run is due; none where that starts none.
+    pub fn drift(&self) -> Option<f64> {
+        (!self.stopped && !self.state.paused && self.state.drift > 0.0).then_some(self.state.drift)
     }
 
     fn time_has_come(&mut self, now_ms: i64) -> bool {
@@ -147,6 +155,8 @@ mod tests {
         assert_eq!(times.state(now_ms).next_ms, Some(now_ms + 1_800_000));
         let wrong = times.set(ScheduleState { cron: "every day".into(), ..ScheduleState::default() }, now_ms);
         assert!(wrong.unwrap_err().starts_with("cron: "));
+        let wrong = times.set(ScheduleState { drift: 1.5, ..ScheduleState::default() }, now_ms);
+        assert!(wrong.unwrap_err().starts_with("drift: "));
     }
 
     #[test]

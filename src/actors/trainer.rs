@@ -40,6 +40,8 @@ pub struct TrainerParts {
     pub job: JobParts,
     /// The schedule by settings, which one that was set by a call replaces.
     pub schedule: ScheduleState,
+    /// Lookups over which drift is judged.
+    pub drift_lookups: usize,
     /// Starts a run at the start when there is data but no version.
     pub on_start: bool,
     /// Every change of a run's record.
@@ -96,12 +98,12 @@ impl Trainer {
     }
 
     /// Starts a run, or joins the one that waits.
-    fn start(&mut self, trigger: Trigger) -> Result<RunStarted, RunError> {
+    fn start(&mut self, trigger: Trigger, reason: Option<String>) -> Result<RunStarted, RunError> {
         fail::fail_point!("trainer.start");
         if let Some(waiting) = self.book.waiting() {
             return Ok(RunStarted { id: waiting.id.clone(), status: waiting.status });
         }
-        let record = self.book.open(trigger)?;
+        let record = self.book.open(trigger, reason)?;
         if self.running.is_none() {
             self.begin(&record.id)?;
         }
@@ -129,11 +131,25 @@ impl Trainer {
         let now_ms = self.parts.clock.now_ms();
         let has_version = self.parts.job.has_version();
         let due = self.timetable.due(now_ms, memory.histories.applied_seq(), memory.histories.events(), has_version);
-        if let Some(trigger) = due
-            && let Err(error) = self.start(trigger)
+        let due = due.map(|trigger| (trigger, None)).or_else(|| self.drifted());
+        if let Some((trigger, reason)) = due
+            && let Err(error) = self.start(trigger, reason)
         {
             tracing::error!(%error, ?trigger, "a run could not be started");
         }
+    }
+
+    /// Whether the live version's figure left its band, with what to say of it; not while a run is at work on it already.
+    fn drifted(&self) -> Option<(Trigger, Option<String>)> {
+        let share = self.timetable.drift()?;
+        if self.running.is_some() {
+            return None;
+        }
+        let (job, version) = (&self.parts.job, self.parts.job.live.load().as_ref()?.version());
+        let fall = job.prequential.fall(version, share, self.parts.drift_lookups)?;
+        job.prequential.begin_anew(version);
+        tracing::info!(%version, "a run starts: {fall}");
+        Some((Trigger::Drift, Some(fall.to_string())))
     }
 
     fn after(&mut self, finished: RunFinished) -> Result<(), RunError> {
@@ -174,7 +190,7 @@ impl Handler<StartRun> for Trainer {
     type Result = Result<RunStarted, RunError>;
 
     fn handle(&mut self, StartRun(trigger): StartRun, _: &mut Self::Context) -> Self::Result {
-        self.start(trigger)
+        self.start(trigger, None)
     }
 }
 

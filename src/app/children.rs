@@ -138,8 +138,10 @@ fn trainer_factory(
             cron: settings.schedule.cron.clone(),
             interval_seconds: settings.schedule.interval.millis().div_ceil(1000),
             every_events: settings.schedule.every_events,
+            drift: settings.schedule.drift,
             ..ScheduleState::default()
         },
+        drift_lookups: settings.schedule.drift_lookups,
         on_start: settings.schedule.on_start,
         changes: wiring.changes.clone(),
         slot: slot.clone(),

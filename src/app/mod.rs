@@ -16,6 +16,7 @@ use actix::{Actor, Addr};
 use tokio::sync::{broadcast, watch};
 
 use crate::actors::handles::{IngestHandle, OverseerHandle, RegistryHandle, TrainerHandle};
+use crate::actors::ingestor;
 use crate::actors::overseer::{Board, Overseer, StopChildren};
 use crate::actors::restarts::RestartPolicy;
 use crate::actors::serving::Activated;
@@ -23,6 +24,7 @@ use crate::actors::slot::Slot;
 use crate::actors::traces::Traces;
 use crate::actors::trainer::{StopTraining, Trainer};
 use crate::actors::user_notes::UserNotes;
+use crate::actors::variants;
 use crate::http::primary::Primary;
 use crate::http::readiness::Readiness;
 use crate::http::server;
@@ -33,7 +35,7 @@ use crate::model::serving::recommend::Recommending;
 use crate::model::serving::stats::RequestStats;
 use crate::settings::{Role, Settings};
 use crate::store::artifacts::StoreError;
-use crate::store::log::LogError;
+use crate::store::log::{EventLog, LogError};
 
 /// How long the running job is waited for at a stop.
 const JOB: Duration = Duration::from_secs(5);
@@ -95,6 +97,7 @@ pub struct Running {
     trainer_slot: Slot<Trainer>,
     kafka: Option<kafka::Streams>,
     traces: Option<Arc<Traces>>,
+    log: Arc<EventLog>,
     grace: Duration,
 }
 
@@ -146,6 +149,10 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
     );
     let overseer = overseer.start();
 
+    if !parts.recommending.experiment.variants().is_empty() {
+        actix::spawn(variants::keep(parts.recommending.clone(), children.registry.clone(), activated.subscribe()));
+    }
+
     let service = Service::new(HttpParts {
         settings: settings.clone(),
         clock,
@@ -186,6 +193,7 @@ pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartErr
         trainer_slot: children.trainer_slot,
         kafka,
         traces: parts.traces,
+        log: parts.log,
         grace: settings.server.shutdown_grace.duration(),
     })
 }
@@ -220,6 +228,7 @@ impl Running {
         if tokio::time::timeout(self.grace, stopping).await.is_err() {
             tracing::warn!("the stop took longer than server.shutdown_grace, the rest is left");
         }
+        ingestor::keep_online(&self.recommending, &self.log);
         if let Some(traces) = self.traces
             && tokio::task::spawn_blocking(move || traces.flush()).await.is_err()
         {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::actors::handles::IngestHandle;
 use crate::actors::ingest_memory::Memory;
-use crate::actors::ingestor::{Ingestor, SharedQueue};
+use crate::actors::ingestor::{Ingestor, ONLINE, SharedQueue};
 use crate::actors::meters::Meters;
 use crate::actors::slot::Slot;
 use crate::actors::traces::Traces;
@@ -13,6 +13,9 @@ use crate::http::readiness::Readiness;
 use crate::model::catalogue::Catalogue;
 use crate::model::clock::Clock;
 use crate::model::histories::Histories;
+use crate::model::ids::Version;
+use crate::model::serving::experiment::{Answers, Experiment, Variant, share_of};
+use crate::model::serving::online::Online;
 use crate::model::serving::recommend::{ListRules, Recommending};
 use crate::settings::Settings;
 use crate::store::artifacts::Artifacts;
@@ -40,14 +43,19 @@ impl Parts {
     pub async fn open(settings: Arc<Settings>, clock: Clock, readiness: &Arc<Readiness>) -> Result<Self, StartError> {
         let log = open_log(&settings)?;
         let artifacts = Artifacts::open(&settings.storage)?;
-        let versions = Arc::new(VersionStore::new(artifacts, settings.registry.keep));
+        let experiment = experiment(&settings);
+        let versions = VersionStore::new(artifacts, settings.registry.keep).sparing(named(&experiment));
+        let versions = Arc::new(versions);
         let memory = memory(&settings);
-        let recommending = Arc::new(Recommending::new(
-            memory.histories.clone(),
-            memory.catalogue.clone(),
-            Arc::default(),
-            rules(&settings),
-        ));
+        let (histories, catalogue) = (memory.histories.clone(), memory.catalogue.clone());
+        let recommending = Recommending::new(histories, catalogue, Arc::default(), rules(&settings));
+        let mut online = Online::new(settings.serving.remembered_lists);
+        if let Some(note) = log.note(ONLINE)?
+            && let Err(error) = online.restore(note)
+        {
+            tracing::warn!(%error, "the figures of lists that were kept cannot be read and begin anew");
+        }
+        let recommending = Arc::new(recommending.observed(experiment, online));
         let traces = Traces::start(&settings.telemetry)?.map(Arc::new);
         let ingest_slot = Slot::default();
         let meters = Arc::new(Meters::default());
@@ -87,6 +95,22 @@ pub fn memory(settings: &Settings) -> Memory {
         weights: Arc::new(settings.ingest.weights.clone()),
         default_weight: settings.ingest.default_weight,
     }
+}
+
+/// The test that the settings name. What is wrong with a variant was said when they were read.
+fn experiment(settings: &Settings) -> Experiment {
+    let serving = &settings.serving;
+    let variants = serving.variants.iter().filter_map(|text| Variant::read(text).ok()).collect();
+    Experiment::new(serving.experiment.clone(), variants, share_of(serving.holdout).unwrap_or(0))
+}
+
+/// The versions that a test names.
+fn named(experiment: &Experiment) -> Vec<Version> {
+    let version = |variant: &Variant| match variant.answers {
+        Answers::Version(version) => Some(version),
+        Answers::Live | Answers::Previous | Answers::None => None,
+    };
+    experiment.variants().iter().filter_map(version).collect()
 }
 
 /// What shapes lists, from the settings.

@@ -59,6 +59,7 @@ fn train_once(args: &TrainArgs, settings: &Settings, context: &mut Context<'_>) 
         id: run_id(&folder.log, begun_ms)?,
         status: RunStatus::Failed,
         trigger: Trigger::Manual,
+        reason: None,
         queued_ms: begun_ms,
         started_ms: Some(begun_ms),
         finished_ms: None,

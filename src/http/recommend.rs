@@ -126,10 +126,11 @@ fn ask(service: &Service, query: &Query, answering: &Answering) -> Recommendatio
         Answering::Live => recommending.recommend(query, now_ms),
         Answering::Named(model) => recommending.recommend_with(Some(model), query, now_ms),
     };
+    let id = recommending.online.given(&answer);
     let given = query.skip.saturating_add(answer.items.len());
     let elapsed = started.elapsed();
     service.answered(elapsed);
-    RecommendationBody::new(answer, elapsed.as_secs_f64() * 1e3, now_ms, given)
+    RecommendationBody::new(answer, &id, elapsed.as_secs_f64() * 1e3, now_ms, given)
 }
 
 /// The body of the live version's answer to a question.

@@ -37,6 +37,9 @@ pub struct RunSummary {
     pub version: Option<Version>,
     /// Why it began.
     pub trigger: Trigger,
+    /// What called for it, where the trigger alone does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// When it was asked for, milliseconds of the epoch.
     pub queued_ms: i64,
     /// When its first step began.
@@ -55,6 +58,7 @@ impl From<&RunRecord> for RunSummary {
             status: run.status,
             version: run.version,
             trigger: run.trigger,
+            reason: run.reason.clone(),
             queued_ms: run.queued_ms,
             started_ms: run.started_ms,
             finished_ms: run.finished_ms,
@@ -181,6 +185,7 @@ mod tests {
             id: id.to_owned(),
             status,
             trigger: Trigger::Manual,
+            reason: None,
             queued_ms: testing::NOW_MS,
             started_ms: None,
             finished_ms: None,

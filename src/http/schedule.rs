@@ -10,7 +10,7 @@ use super::service::Service;
 use crate::actors::messages::ScheduleState;
 
 /// The fields that a PUT may hold.
-pub const FIELDS: [&str; 4] = ["cron", "interval_seconds", "every_events", "paused"];
+pub const FIELDS: [&str; 5] = ["cron", "interval_seconds", "every_events", "drift", "paused"];
 
 /// `GET /v1/schedule`.
 #[utoipa::path(get, path = "/v1/schedule", tag = "runs",

@@ -12,6 +12,8 @@ use super::service::Service;
 use super::times;
 use crate::actors::messages::ActorStatus;
 use crate::model::ids::Version;
+use crate::model::serving::experiment::ExperimentView;
+use crate::model::serving::online::OnlineView;
 use crate::model::serving::prequential::PrequentialBody;
 use crate::model::serving::stats::StatsBody;
 
@@ -28,6 +30,10 @@ pub struct StateView {
     pub live: Option<LiveView>,
     /// What the live version was worth on events as they came; null before the first was looked up.
     pub prequential: Option<PrequentialBody>,
+    /// What followed the lists, by version and variant, newest version first.
+    pub online: Vec<OnlineView>,
+    /// The test that deals users to variants; null without one.
+    pub experiment: Option<ExperimentView>,
     /// The versions there are.
     pub versions: VersionNumbers,
     /// The events taken in.
@@ -131,6 +137,8 @@ pub fn with_versions(service: &Service, versions: VersionNumbers) -> StateView {
     StateView {
         stats: service.parts.stats.body(live.as_deref(), now_ms),
         prequential: live.as_ref().and_then(|live| recommending.prequential.of(live.version())),
+        online: recommending.online.view(),
+        experiment: recommending.experiment.view(live.as_ref()),
         memory: MemoryView {
             resident_bytes: resident_bytes(),
             histories_bytes: recommending.histories.bytes(),

@@ -74,6 +74,9 @@ pub struct RunRecord {
     pub status: RunStatus,
     /// Why it began.
     pub trigger: Trigger,
+    /// What called for it, where the trigger alone does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// When it was asked for, milliseconds of the epoch.
     pub queued_ms: i64,
     /// When its first step began.

@@ -6,6 +6,7 @@ use chrono::DateTime;
 
 use super::Span;
 use crate::model::event::MAX_LABEL_BYTES;
+use crate::model::serving::experiment::Variant;
 
 /// The scopes of a key.
 const SCOPES: [&str; 3] = ["read", "ingest", "admin"];
@@ -64,9 +65,14 @@ pub(super) fn place(text: &str) -> Option<String> {
     (!fine).then(|| format!("must be a path or s3://bucket/…, not {text:?}"))
 }
 
-/// An event type.
+/// An event type, or another name.
 pub(super) fn label(text: &str) -> Option<String> {
-    (text.len() > MAX_LABEL_BYTES).then(|| format!("has an event type of more than {MAX_LABEL_BYTES} bytes"))
+    (text.len() > MAX_LABEL_BYTES).then(|| format!("has a name of more than {MAX_LABEL_BYTES} bytes"))
+}
+
+/// A variant of a test.
+pub(super) fn variant(text: &str) -> Option<String> {
+    Variant::read(text).err()
 }
 
 /// A key with its scopes. What is said never holds the key.

@@ -265,6 +265,14 @@ pub struct Serving {
     pub history: usize,
     /// The share of the ingestor's time in which arriving events are looked up in the live version's lists.
     pub prequential: f64,
+    /// The name of a test that deals users to variants; empty for none.
+    pub experiment: String,
+    /// Its variants, each `name:percent:answers`.
+    pub variants: Vec<String>,
+    /// The percent of all users that are held out of it, and given lists of no model.
+    pub holdout: f64,
+    /// The latest lists of ten of which is remembered where their items came from.
+    pub remembered_lists: usize,
 }
 
 /// Section `schedule`.
@@ -277,6 +285,10 @@ pub struct Schedule {
     pub interval: Span,
     /// Starts a run after as many new events; 0 for never.
     pub every_events: u64,
+    /// How far the live version's figure on arriving events may fall, as a share, before a run starts; 0 for any.
+    pub drift: f64,
+    /// Lookups over which that is judged.
+    pub drift_lookups: usize,
     /// Starts a run at the start when there is data but no version.
     pub on_start: bool,
 }

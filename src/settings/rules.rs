@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use config::ValueKind;
 
 use super::{Span, forms};
+use crate::model::serving::prequential::WINDOW;
 
 /// The kinds of model that `training.candidates` may name.
 pub const CANDIDATE_KINDS: [&str; 9] =
@@ -111,8 +112,14 @@ const RULES: [(&str, Rule); 64] = [
     ("overseer.max_restarts", Rule::Int(0, u32::MAX as i64)),
 ];
 
-/// The rest: timers and logs.
-const MORE: [(&str, Rule); 8] = [
+/// The rest: tests, drift, timers and logs.
+const MORE: [(&str, Rule); 14] = [
+    ("serving.experiment", Rule::Form(forms::label)),
+    ("serving.variants", Rule::Form(forms::variant)),
+    ("serving.holdout", Rule::Float(0.0, 100.0)),
+    ("serving.remembered_lists", Rule::Int(0, 100_000_000)),
+    ("schedule.drift", Rule::Float(0.0, 1.0)),
+    ("schedule.drift_lookups", Rule::Int(10, WINDOW as i64)),
     ("overseer.heartbeat", Rule::Span(10, 3600 * SECOND)),
     ("overseer.hung_after", Rule::Span(20, DAY)),
     ("overseer.backoff_min", Rule::Span(1, DAY)),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Role, Settings};
+use crate::model::serving::experiment::Variant;
 
 /// One thing wrong with the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub(super) fn contradictions(settings: &Settings) -> Vec<Contradiction> {
             found.push(Contradiction { key, others, message });
         }
     };
-    let Settings { server, auth, kafka, storage, ingest, overseer, .. } = settings;
+    let Settings { server, auth, kafka, storage, ingest, serving, overseer, .. } = settings;
     say(
         !server.address.is_loopback() && auth.keys.is_empty() && !auth.allow_anonymous,
         "server.address",
@@ -113,6 +114,26 @@ pub(super) fn contradictions(settings: &Settings) -> Vec<Contradiction> {
         "overseer.backoff_min",
         &["overseer.backoff_max"],
         format!("must not be longer than overseer.backoff_max ({})", overseer.backoff_max),
+    );
+    let variants: Vec<Variant> = serving.variants.iter().filter_map(|text| Variant::read(text).ok()).collect();
+    let total: u64 = variants.iter().map(|variant| variant.share).sum();
+    let twice = variants
+        .iter()
+        .enumerate()
+        .any(|(place, variant)| variants.iter().take(place).any(|other| other.name == variant.name));
+    say(total > 10_000, "serving.variants", &[], "the percentages add up to more than 100".to_owned());
+    say(twice, "serving.variants", &[], "two variants have the same name".to_owned());
+    say(
+        serving.experiment.is_empty() && !variants.is_empty(),
+        "serving.variants",
+        &["serving.experiment"],
+        "needs the test's name in serving.experiment, by which users are dealt".to_owned(),
+    );
+    say(
+        !serving.experiment.is_empty() && serving.variants.is_empty(),
+        "serving.experiment",
+        &["serving.variants"],
+        "needs serving.variants, such as [\"old:50:previous\", \"new:50:live\"]".to_owned(),
     );
     found
 }

@@ -5,4 +5,5 @@ mod actors;
 mod answers;
 mod harness;
 mod metrics;
+mod online;
 mod swaps;

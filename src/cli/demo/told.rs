@@ -100,6 +100,7 @@ mod tests {
             id: "0007".into(),
             status,
             trigger: Trigger::Schedule,
+            reason: None,
             queued_ms: 0,
             started_ms: Some(1_000),
             finished_ms: Some(4_250),

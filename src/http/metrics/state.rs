@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::text::Text;
 use crate::http::state::{MemoryView, StateView};
+use crate::model::serving::online::OnlineView;
 use crate::model::serving::prequential::PrequentialBody;
 
 /// Writes the figures; `reused` is how many answers were a kept list, `judged` what each version was worth.
@@ -17,6 +18,7 @@ pub(super) fn write(state: &StateView, reused: u64, judged: &[PrequentialBody], 
         }
     }
     prequential(state, judged, out);
+    online(state, out);
     let events = &state.events;
     out.one("ouzel_history_events", "gauge", "Events in all histories.", events.events as f64);
     out.one("ouzel_users", "gauge", "Users with a history.", events.users as f64);
@@ -54,6 +56,38 @@ fn prequential(state: &StateView, judged: &[PrequentialBody], out: &mut Text) {
     out.head("ouzel_version_lookups_total", "counter", "Events that were looked up in a version's lists.");
     for body in judged {
         out.value("ouzel_version_lookups_total", &[("version", &body.version.to_string())], body.looked_up as f64);
+    }
+}
+
+/// What followed the lists, by version and variant, which is empty outside a test.
+fn online(state: &StateView, out: &mut Text) {
+    let rows: Vec<([String; 2], &OnlineView)> = state
+        .online
+        .iter()
+        .map(|row| ([row.version.unwrap_or_default().to_string(), row.variant.clone().unwrap_or_default()], row))
+        .collect();
+    if rows.is_empty() {
+        return;
+    }
+    out.head("ouzel_online_lists_total", "counter", "Lists that were given, version 0 being none.");
+    for ([version, variant], row) in &rows {
+        out.value("ouzel_online_lists_total", &[("version", version), ("variant", variant)], row.lists as f64);
+    }
+    out.head("ouzel_online_items_total", "counter", "Items of these lists by where they came from.");
+    for ([version, variant], row) in &rows {
+        for (source, &count) in &row.items {
+            let labels = [("version", &**version), ("variant", variant), ("source", source)];
+            out.value("ouzel_online_items_total", &labels, count as f64);
+        }
+    }
+    out.head("ouzel_online_events_total", "counter", "New events that came with the id of such a list.");
+    for ([version, variant], row) in &rows {
+        for (kind, followed) in &row.events {
+            for (source, &count) in &followed.sources {
+                let labels = [("version", &**version), ("variant", variant), ("type", kind), ("source", source)];
+                out.value("ouzel_online_events_total", &labels, count as f64);
+            }
+        }
     }
 }
 

@@ -37,6 +37,7 @@ const FILES: &[(&str, &[u8])] = embedded![
     "live.js",
     "now.css",
     "now.js",
+    "online.js",
     "parts.css",
     "plot.js",
     "run.js",

@@ -42,8 +42,8 @@ pub fn encode_reply(body: &ReplyBody, format: Format) -> Result<Vec<u8>, serde_j
     }
 }
 
-/// The record of a reply: key is the user, headers are `content-type`, `correlation-id` and, once there is a version,
-/// `model-version`.
+/// The record of a reply: key is the user, headers are `content-type`, `correlation-id`, once there is a version
+/// `model-version`, and of a list `recommendation-id`, which the protobuf message has no room for.
 ///
 /// # Errors
 /// [`serde_json::Error`] when a body cannot be written as JSON.
@@ -58,6 +58,9 @@ pub fn reply_record(
         ("correlation-id".to_owned(), request.correlation_id.clone()),
     ];
     headers.extend(version.map(|version| ("model-version".to_owned(), version.to_string().into_bytes())));
+    if let ReplyBody::List(list) = body {
+        headers.push(("recommendation-id".to_owned(), list.recommendation_id.clone().into_bytes()));
+    }
     Ok(OutRecord {
         topic: Arc::clone(topic),
         key: request.user().map(|user: &UserId| user.as_str().as_bytes().to_vec()),
@@ -105,6 +108,7 @@ mod tests {
             recommendation_id: "r".to_owned(),
             user: Some(UserId::from(25_u64)),
             model: Some(model),
+            variant: None,
             items: vec![item(9, 2.0), item(4, 1.0)],
             execution: 0.5,
             next: None,
@@ -159,9 +163,14 @@ mod tests {
         assert_eq!((&*reply.topic, reply.key.as_deref()), ("recommendations", Some(b"25".as_slice())));
         let headers: Vec<_> =
             reply.headers.iter().map(|(name, value)| (name.as_str(), str::from_utf8(value).unwrap())).collect();
-        let expected = [("content-type", "application/json"), ("correlation-id", "mdata/0/5"), ("model-version", "3")];
+        let expected = [
+            ("content-type", "application/json"),
+            ("correlation-id", "mdata/0/5"),
+            ("model-version", "3"),
+            ("recommendation-id", "r"),
+        ];
         assert_eq!(headers, expected);
-        let early = reply_record(&Arc::from("r"), &request(Format::Protobuf), &list(), None).unwrap();
+        let early = reply_record(&Arc::from("r"), &request(Format::Protobuf), &scores(), None).unwrap();
         assert_eq!(early.headers.len(), 2);
         assert_eq!(early.headers[0].1, b"application/x-protobuf");
     }

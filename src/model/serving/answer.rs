@@ -1,5 +1,7 @@
 //! A list, before it takes a wire's form.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::model::ids::{ItemId, UserId, Version};
@@ -20,6 +22,25 @@ pub enum Source {
     Popular,
     /// What came last.
     Newest,
+}
+
+impl Source {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Personal, Self::Session, Self::Similar, Self::Trending, Self::Popular, Self::Newest];
+
+    /// The name that answers carry.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Personal => "personal",
+            Self::Session => "session",
+            Self::Similar => "similar",
+            Self::Trending => "trending",
+            Self::Popular => "popular",
+            Self::Newest => "newest",
+        }
+    }
 }
 
 /// One item of a list.
@@ -71,6 +92,8 @@ pub struct Answer {
     pub user: Option<UserId>,
     /// Which model; none before the first version.
     pub model: Option<AnsweredBy>,
+    /// The user's variant in a test.
+    pub variant: Option<Arc<str>>,
     /// The items, best first, without repeats.
     pub items: Vec<Recommended>,
     /// Whether a next page has more.

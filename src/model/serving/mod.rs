@@ -2,12 +2,15 @@
 
 pub mod answer;
 mod diversity;
+mod drift;
+pub mod experiment;
 mod explain;
 mod gather;
 mod ladder;
 mod list;
 pub mod live;
 mod marks;
+pub mod online;
 mod past;
 pub mod prequential;
 pub mod query;

@@ -26,7 +26,7 @@ use crate::model::training::gate::LIVE;
 const LIST: usize = 20;
 
 /// The latest lookups that the figures are taken over.
-const WINDOW: usize = 1000;
+pub const WINDOW: usize = 1000;
 
 /// The longest that one lookup puts off the next.
 const LONGEST_REST: Duration = Duration::from_secs(60);
@@ -41,15 +41,19 @@ pub const PART: &str = "prequential";
 #[derive(Debug, Default)]
 pub struct Prequential {
     /// The version looked up last is in front.
-    windows: Mutex<VecDeque<Window>>,
+    pub(super) windows: Mutex<VecDeque<Window>>,
     rest_until: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug)]
-struct Window {
-    version: Version,
+pub(super) struct Window {
+    pub(super) version: Version,
     looked_up: u64,
-    places: VecDeque<Place>,
+    /// The latest.
+    pub(super) places: VecDeque<Place>,
+    /// The first since its band began, and how many there were since then.
+    pub(super) first: Vec<Place>,
+    pub(super) since: u64,
 }
 
 /// Where an event's item stood in the list of twenty: from 0, none where it was in no place.
@@ -125,15 +129,21 @@ impl Prequential {
         })
     }
 
-    fn add(&self, version: Version, place: Place) {
+    pub(super) fn add(&self, version: Version, place: Place) {
         let mut windows = self.windows.lock();
         let known = windows.iter().position(|window| window.version == version);
         let mut window = known.and_then(|at| windows.remove(at)).unwrap_or_else(|| Window {
             version,
             looked_up: 0,
             places: VecDeque::new(),
+            first: Vec::new(),
+            since: 0,
         });
         window.looked_up += 1;
+        window.since += 1;
+        if window.first.len() < WINDOW {
+            window.first.push(place);
+        }
         window.places.push_back(place);
         if window.places.len() > WINDOW {
             window.places.pop_front();

@@ -5,11 +5,13 @@
 use std::sync::Arc;
 
 use super::answer::{Answer, Recommended, Scores, Source};
+use super::experiment::Experiment;
 use super::explain::explain_page;
 use super::gather::{fill_taste, with_workspace};
 use super::ladder::{Current, Ladder};
 use super::list::{Listed, keeps, listed, zeroed};
 use super::live::LiveModel;
+use super::online::Online;
 use super::past::TypeRules;
 use super::prequential::Prequential;
 use super::query::{MAX_N, Query};
@@ -51,6 +53,10 @@ pub struct Recommending {
     pub rules: ListRules,
     /// What the versions were worth on the events that came while they were live.
     pub prequential: Arc<Prequential>,
+    /// The test that deals users to variants, if any.
+    pub experiment: Experiment,
+    /// What followed the lists.
+    pub online: Online,
     pub(super) ladder: Ladder,
     pub(super) reuse: Reuse,
     pub(super) types: TypeRules,
@@ -66,12 +72,25 @@ impl Recommending {
         rules: ListRules,
     ) -> Self {
         let (ladder, types, reuse) = (Ladder::default(), TypeRules::default(), Reuse::new(rules.reuse));
-        Self { histories, catalogue, live, rules, prequential: Arc::default(), ladder, reuse, types }
+        let (prequential, experiment, online) = (Arc::default(), Experiment::default(), Online::new(0));
+        Self { histories, catalogue, live, rules, prequential, experiment, online, ladder, reuse, types }
     }
 
-    /// Answers a question with the live model, by a kept list where there is one.
+    /// The same, dealing users by a test and counting what follows lists.
+    #[must_use]
+    pub fn observed(self, experiment: Experiment, online: Online) -> Self {
+        Self { experiment, online, ..self }
+    }
+
+    /// Answers a question with the live model, or with that of the user's variant, by a kept list where there is one.
     #[must_use]
     pub fn recommend(&self, query: &Query, now_ms: i64) -> Answer {
+        if let Some((place, variant)) = query.user.as_ref().and_then(|user| self.experiment.dealt(user)) {
+            let model = self.experiment.model(place, variant, self.live.load_full());
+            let model = model.as_deref();
+            let page = self.reusing(model, query, now_ms, || self.page(model, query, now_ms));
+            return Answer { variant: Some(variant.name.clone()), ..answer(model, query, page) };
+        }
         let live = self.live.load();
         let model = live.as_deref();
         let page = self.reusing(model, query, now_ms, || self.page(model, query, now_ms));
@@ -209,5 +228,5 @@ impl Recommending {
 
 fn answer(model: Option<&LiveModel>, query: &Query, page: Page) -> Answer {
     let Page { items, more, .. } = page;
-    Answer { user: query.user.clone(), model: model.map(LiveModel::answered_by), items, more }
+    Answer { user: query.user.clone(), model: model.map(LiveModel::answered_by), variant: None, items, more }
 }

@@ -3,6 +3,7 @@
 pub mod event;
 mod fields;
 pub mod question;
+pub mod recommendation_id;
 pub mod reply;
 
 /// What is wrong with a body, with the field where there is one.

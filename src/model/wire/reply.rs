@@ -1,10 +1,13 @@
 //! The bodies of answers.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::BodyError;
+use super::recommendation_id::RecommendationId;
 use crate::model::ids::{ItemId, UserId};
 use crate::model::serving::answer::{Answer, AnsweredBy, Recommended, ScorePart, Scores, Source};
 use crate::model::serving::query::MAX_SKIP;
@@ -19,6 +22,10 @@ pub struct RecommendationBody {
     pub user: Option<UserId>,
     /// Which model; null before the first version.
     pub model: Option<ModelBody>,
+    /// The user's variant, in a test that deals users.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub variant: Option<Arc<str>>,
     /// The list.
     pub items: Vec<ItemBody>,
     /// Milliseconds spent.
@@ -81,12 +88,13 @@ pub struct PredictionBody {
 }
 
 impl RecommendationBody {
-    /// The body of an answer made at `now_ms` in `execution_ms`; `page` is how many items the pages up to this one gave.
+    /// The body of an answer called `id` and made at `now_ms` in `execution_ms`; `page` is how many items the pages up to
+    /// this one gave.
     #[must_use]
-    pub fn new(answer: Answer, execution_ms: f64, now_ms: i64, page: usize) -> Self {
-        let version = answer.model.as_ref().map_or(0, |model| model.version.0);
+    pub fn new(answer: Answer, id: &RecommendationId, execution_ms: f64, now_ms: i64, page: usize) -> Self {
         Self {
-            recommendation_id: format!("{version}-{:016x}", rand::random::<u64>()),
+            recommendation_id: id.to_string(),
+            variant: answer.variant,
             user: answer.user,
             model: answer.model.map(|model| ModelBody::new(model, now_ms)),
             items: answer.items.into_iter().map(ItemBody::from).collect(),
@@ -125,14 +133,6 @@ impl ScoreBody {
             products.into_iter().zip(predictions).map(|(product, prediction)| PredictionBody { product, prediction });
         Self { model, execution: rounded(execution_ms), products: products.collect() }
     }
-}
-
-/// The version that a `recommendation_id` names; none where no version answered, or where it is none of ours.
-#[must_use]
-pub fn version_of(recommendation_id: &str) -> Option<u64> {
-    let (version, random) = recommendation_id.split_once('-')?;
-    let ours = is_hex(random, 16) && version.bytes().all(|byte| byte.is_ascii_digit());
-    if ours { version.parse().ok().filter(|&version| version > 0) } else { None }
 }
 
 /// The token of the page after the first `given` items.
@@ -202,13 +202,13 @@ mod tests {
                 parts: vec![],
             },
         ];
-        let answer = Answer { user: Some("25".parse().unwrap()), model: Some(by(7)), items, more: true };
-        let mut body = RecommendationBody::new(answer, 0.08, 1_769_860_861_500, 2);
-        assert_eq!(version_of(&body.recommendation_id), Some(7));
-        body.recommendation_id = "7-…".to_owned();
+        let (user, variant) = (Some("25".parse().unwrap()), Some(Arc::from("new")));
+        let id = RecommendationId { version: 7, process: 0xabc, number: 0xdef, variant: variant.clone() };
+        let answer = Answer { user, model: Some(by(7)), variant, items, more: true };
+        let body = RecommendationBody::new(answer, &id, 0.08, 1_769_860_861_500, 2);
         insta::assert_json_snapshot!(body, @r#"
         {
-          "recommendation_id": "7-…",
+          "recommendation_id": "7-000abc0000000def-new",
           "user": "25",
           "model": {
             "version": 7,
@@ -216,6 +216,7 @@ mod tests {
             "events_to": "2026-01-31T12:00:00Z",
             "age_seconds": 1.5
           },
+          "variant": "new",
           "items": [
             {
               "id": "a",
@@ -237,13 +238,12 @@ mod tests {
 
     #[test]
     fn the_body_of_a_list_before_the_first_version() {
-        let mut body =
-            RecommendationBody::new(Answer { user: None, model: None, items: vec![], more: false }, 0.5, 0, 0);
-        assert_eq!(version_of(&body.recommendation_id), None);
-        body.recommendation_id = "0-…".to_owned();
+        let id = RecommendationId { version: 0, process: 1, number: 2, variant: None };
+        let answer = Answer { user: None, model: None, variant: None, items: vec![], more: false };
+        let body = RecommendationBody::new(answer, &id, 0.5, 0, 0);
         insta::assert_json_snapshot!(body, @r#"
         {
-          "recommendation_id": "0-…",
+          "recommendation_id": "0-0000010000000002",
           "user": null,
           "model": null,
           "items": [],
@@ -278,10 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_and_tokens_that_are_not_ours_are_told_apart() {
-        for id in ["", "7", "7-", "-5f3a5f3a5f3a5f3a", "x-5f3a5f3a5f3a5f3a", "7-xyz", "+7-5f3a5f3a5f3a5f3a"] {
-            assert_eq!(version_of(id), None, "{id}");
-        }
+    fn tokens_that_are_not_ours_are_told_apart() {
         for token in ["", "a", "a-", "-0000", "0-0000", "00a-0000", "a-0000", "fffffffff-0000", "é-é"] {
             assert_eq!(given_of(token).unwrap_err().field.as_deref(), Some("next"), "{token}");
         }

@@ -32,6 +32,7 @@ const VERSIONS: &str = "versions";
 pub struct VersionStore {
     artifacts: Artifacts,
     keep: usize,
+    spared: Vec<Version>,
     loader: Loader,
 }
 
@@ -47,7 +48,13 @@ impl VersionStore {
     /// Versions in `artifacts`, of which [`Self::prune`] leaves the `keep` newest.
     #[must_use]
     pub fn new(artifacts: Artifacts, keep: usize) -> Self {
-        Self { artifacts, keep, loader: candidates::load }
+        Self { artifacts, keep, spared: Vec::new(), loader: candidates::load }
+    }
+
+    /// The same, of which [`Self::prune`] leaves these too.
+    #[must_use]
+    pub fn sparing(self, spared: Vec<Version>) -> Self {
+        Self { spared, ..self }
     }
 
     /// The place.
@@ -245,14 +252,17 @@ impl VersionStore {
         Ok(aliases)
     }
 
-    /// Deletes all but the newest `keep` versions, the live one and the previous one; answers those deleted.
+    /// Deletes all but the newest `keep` versions, the live one, the previous one and those that are spared; answers those
+    /// deleted.
     ///
     /// # Errors
     /// [`VersionError::Store`]; what is left of a version then is deleted at the next [`Self::clean`].
     pub async fn prune(&self) -> Result<Vec<Version>, VersionError> {
         let aliases = self.aliases().await?;
         let whole = self.folders().await?.whole;
-        let named = |version: &Version| aliases.live == Some(*version) || aliases.previous == Some(*version);
+        let named = |version: &Version| {
+            aliases.live == Some(*version) || aliases.previous == Some(*version) || self.spared.contains(version)
+        };
         let old: Vec<Version> = whole.into_iter().rev().skip(self.keep).filter(|version| !named(version)).collect();
         for &version in &old {
             // Without its manifest it is no version any more, whatever happens to the rest.

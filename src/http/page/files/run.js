@@ -77,6 +77,7 @@ export function run(root, [id], signal) {
           put(root, head, h("div", { class: "stack" },
             h("section", { class: "panel", "aria-label": "About this run" }, facts(
               ["Why it began", TRIGGERS[fresh.trigger] ?? fresh.trigger],
+              fresh.reason && ["What called for it", fresh.reason],
               ["Asked for", h("span", { title: fullTime(fresh.queued_ms) }, time(fresh.queued_ms))],
               ["Took", took]), banner),
             h("section", { class: "panel", "aria-label": "Steps" }, h("h2", null, "Steps"), graph.box, heard), panel, table));

@@ -57,12 +57,24 @@ export function schedulePanel(signal) {
   return box;
 }
 
-function rulesOf({ cron, interval_seconds: seconds, every_events: events }) {
+function rulesOf({ cron, interval_seconds: seconds, every_events: events, drift }) {
   return [
     cron && `cron “${cron}” (UTC)`,
     seconds > 0 && `every ${span(seconds * 1000)}`,
     events > 0 && `after each ${count(events)} new events`,
+    drift > 0 && `when the live version's NDCG@10 on arriving events falls by ${percent(drift)} %`,
   ].filter(Boolean);
+}
+
+function percent(share) {
+  return Number((share * 100).toFixed(2));
+}
+
+/** A share from a field of percents; the field is named where it is none. */
+function shareOf(input, name) {
+  const value = Number(input.value.trim() || 0);
+  if (!(value >= 0 && value <= 100)) throw new Error(`${name}: write a number from 0 to 100, or 0 for none.`);
+  return value / 100;
 }
 
 /** A whole number from a field; the field is named where it is none. */
@@ -76,6 +88,7 @@ function change(current, save) {
   const cron = h("input", { value: current.cron, placeholder: "0 3 * * *", spellcheck: "false", "aria-describedby": "cron-help" });
   const interval = h("input", { value: String(current.interval_seconds), inputmode: "numeric" });
   const events = h("input", { value: String(current.every_events), inputmode: "numeric" });
+  const drift = h("input", { value: String(percent(current.drift)), inputmode: "decimal" });
   return open({
     title: "Change the schedule",
     body: [
@@ -83,6 +96,7 @@ function change(current, save) {
       h("p", { class: "note", id: "cron-help" }, "Five fields in UTC: minute, hour, day, month, weekday. Empty for none."),
       h("label", { class: "field" }, "Seconds between the starts of runs, 0 for none", interval),
       h("label", { class: "field" }, "New events that start a run, 0 for none", events),
+      h("label", { class: "field" }, "Percent that NDCG@10 on arriving events may fall, 0 for any", drift),
     ],
     action: "Set it",
     first: cron,
@@ -91,6 +105,7 @@ function change(current, save) {
         cron: cron.value.trim(),
         interval_seconds: wholeNumber(interval, "Seconds"),
         every_events: wholeNumber(events, "Events"),
+        drift: shareOf(drift, "Percent"),
       });
       return true;
     },

@@ -5,6 +5,7 @@ import { confirm } from "./dialogs.js";
 import { h, memory, put, say, table } from "./dom.js";
 import { ago, figure, fullTime, metricName, modelName, plural } from "./format.js";
 import { live, watch } from "./live.js";
+import { onlinePanel } from "./online.js";
 import { versionsPlot } from "./plot.js";
 import { act, empty, failure, loading, notice } from "./states.js";
 
@@ -42,6 +43,7 @@ export function versions(root, _rest, signal) {
   }
 
   const chart = chartPanel(signal);
+  const online = onlinePanel(signal);
   function show(found) {
     back.hidden = !found.previous;
     if (found.previous) say(back, `Roll back to ${found.previous}`);
@@ -50,7 +52,7 @@ export function versions(root, _rest, signal) {
       return;
     }
     chart.update(found.versions);
-    put(body, chart.box, list(found, look));
+    put(body, chart.box, online, list(found, look));
   }
 
   const swapped = memory();

@@ -232,6 +232,7 @@ fn runs_and_notes_are_kept() {
         id: id.to_owned(),
         status,
         trigger: Trigger::Manual,
+        reason: None,
         queued_ms: NOW,
         started_ms: Some(NOW),
         finished_ms: None,

@@ -1,0 +1,261 @@
+//! What followed the lists: how many were given by each version and variant, and which events came back with their ids.
+//!
+//! Counts are kept by version and variant, a bounded number of them, and outlive the process by a note that the ingestor
+//! writes now and then. Where an item of a list came from is remembered for the latest lists only, and not over a restart.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::answer::{Answer, Recommended, Source};
+use crate::model::event::Event;
+use crate::model::ids::ItemId;
+use crate::model::wire::recommendation_id::RecommendationId;
+
+/// Versions with variants that are counted at once; the one that was given longest ago makes room.
+const ROWS: usize = 24;
+
+/// Event types of one row that are counted by name.
+const TYPES: usize = 32;
+
+/// What stands for all other types.
+const OTHER: &str = "other";
+
+/// Sources of an event's item: those of lists, then an item that was not in the list, then a list that is forgotten.
+const UNLISTED: &str = "unlisted";
+const FORGOTTEN: &str = "forgotten";
+
+/// Bits of an element of a remembered list that say the source; the others are of the item's hash.
+const SOURCE_BITS: u32 = 3;
+
+/// Everything that is counted.
+pub struct Online {
+    process: u32,
+    rows: Mutex<Rows>,
+    /// The latest lists by number: of each item a hash with its source.
+    given: Option<Cache<u64, Arc<[u32]>, Tens>>,
+    changed: AtomicBool,
+}
+
+/// A list weighs one for each ten of its items.
+#[derive(Debug, Clone, Copy)]
+struct Tens;
+
+impl Weighter<u64, Arc<[u32]>> for Tens {
+    fn weight(&self, _: &u64, list: &Arc<[u32]>) -> u64 {
+        (list.len() as u64).div_ceil(10).max(1)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Rows {
+    rows: Vec<Row>,
+    /// Counts up with each list.
+    clock: u64,
+}
+
+/// One version with one variant.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Row {
+    version: u64,
+    variant: Option<Arc<str>>,
+    lists: u64,
+    /// Items given, by source.
+    items: BTreeMap<Arc<str>, u64>,
+    /// Events by type, then by source.
+    events: BTreeMap<Arc<str>, BTreeMap<Arc<str>, u64>>,
+    #[serde(skip)]
+    used: u64,
+}
+
+/// What outlives the process.
+#[derive(Debug, Serialize, Deserialize)]
+struct Note {
+    process: u32,
+    rows: Vec<Row>,
+}
+
+/// One version with one variant, as `/state` shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct OnlineView {
+    /// The version; null for lists that no version made.
+    pub version: Option<u64>,
+    /// The variant; null outside a test.
+    pub variant: Option<String>,
+    /// Lists given.
+    pub lists: u64,
+    /// Items given, by source.
+    pub items: BTreeMap<String, u64>,
+    /// Events that came with a list's id, by type.
+    pub events: BTreeMap<String, FollowedView>,
+}
+
+/// The events of one type that followed lists.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct FollowedView {
+    /// How many.
+    pub count: u64,
+    /// How many a list.
+    pub per_list: f64,
+    /// By the source of their item in the list; `unlisted` where it was not in it, `forgotten` where the list is.
+    pub sources: BTreeMap<String, u64>,
+}
+
+impl Online {
+    /// Nothing counted yet; of the latest `remembered` lists of ten the sources are known.
+    #[must_use]
+    pub fn new(remembered: usize) -> Self {
+        Self {
+            process: RecommendationId::draw_process(),
+            rows: Mutex::default(),
+            given: (remembered > 0).then(|| Cache::with_weighter(remembered, remembered as u64, Tens)),
+            changed: AtomicBool::new(false),
+        }
+    }
+
+    /// Goes on where the process of before ended, by its note.
+    ///
+    /// # Errors
+    /// What is wrong with the note; then it begins anew.
+    pub fn restore(&mut self, note: serde_json::Value) -> Result<(), serde_json::Error> {
+        let Note { process, mut rows } = serde_json::from_value(note)?;
+        rows.truncate(ROWS);
+        self.process = process;
+        self.rows = Mutex::new(Rows { rows, clock: 0 });
+        Ok(())
+    }
+
+    /// What is to be kept, where something was counted since this was asked last.
+    #[must_use]
+    pub fn note(&self) -> Option<serde_json::Value> {
+        if !self.changed.swap(false, Ordering::AcqRel) {
+            return None;
+        }
+        let rows = self.rows.lock().rows.clone();
+        serde_json::to_value(Note { process: self.process, rows }).ok()
+    }
+
+    /// Counts an answered list and gives it its id.
+    pub fn given(&self, answer: &Answer) -> RecommendationId {
+        let version = answer.model.as_ref().map_or(0, |model| model.version.0);
+        let number = RecommendationId::draw_number();
+        let variant = answer.variant.clone();
+        if let Some(given) = &self.given {
+            given.insert(number, answer.items.iter().map(remembered).collect());
+        }
+        {
+            let mut rows = self.rows.lock();
+            rows.clock += 1;
+            let clock = rows.clock;
+            let row = rows.of_list(version, variant.as_ref());
+            row.used = clock;
+            row.lists += 1;
+            for item in &answer.items {
+                count(&mut row.items, item.source.name());
+            }
+        }
+        self.changed.store(true, Ordering::Release);
+        RecommendationId { version, process: self.process, number, variant }
+    }
+
+    /// Counts a new event where it came with the id of a list that this process gave.
+    pub fn happened(&self, event: &Event) {
+        let id = event.recommendation_id.as_deref().and_then(|id| id.parse::<RecommendationId>().ok());
+        let Some(id) = id.filter(|id| id.process == self.process) else { return };
+        let source = match self.given.as_ref().and_then(|given| given.get(&id.number)) {
+            None => FORGOTTEN,
+            Some(list) => source_in(&list, &event.item).map_or(UNLISTED, Source::name),
+        };
+        let mut rows = self.rows.lock();
+        // An id that was made up makes no row.
+        let Some(row) = rows.find(id.version, id.variant.as_ref()) else { return };
+        let known = row.events.len() < TYPES || row.events.contains_key(&event.kind);
+        let kind = if known { event.kind.clone() } else { Arc::from(OTHER) };
+        count(row.events.entry(kind).or_default(), source);
+        drop(rows);
+        self.changed.store(true, Ordering::Release);
+    }
+
+    /// All that was counted: the newest version first, in it by variant.
+    #[must_use]
+    pub fn view(&self) -> Vec<OnlineView> {
+        let mut rows = self.rows.lock().rows.clone();
+        rows.sort_by(|a, b| b.version.cmp(&a.version).then_with(|| a.variant.cmp(&b.variant)));
+        rows.into_iter().map(Row::view).collect()
+    }
+}
+
+impl Rows {
+    fn find(&mut self, version: u64, variant: Option<&Arc<str>>) -> Option<&mut Row> {
+        self.rows.iter_mut().find(|row| row.version == version && row.variant.as_ref() == variant)
+    }
+
+    fn of_list(&mut self, version: u64, variant: Option<&Arc<str>>) -> &mut Row {
+        let known = self.rows.iter().position(|row| row.version == version && row.variant.as_ref() == variant);
+        let place = known.unwrap_or_else(|| {
+            if self.rows.len() >= ROWS
+                && let Some((oldest, _)) = self.rows.iter().enumerate().min_by_key(|(_, row)| row.used)
+            {
+                self.rows.swap_remove(oldest);
+            }
+            self.rows.push(Row { version, variant: variant.cloned(), ..Row::default() });
+            self.rows.len() - 1
+        });
+        #[expect(clippy::indexing_slicing, reason = "the place was found or made just now")]
+        &mut self.rows[place]
+    }
+}
+
+impl Row {
+    fn view(self) -> OnlineView {
+        let named =
+            |counts: BTreeMap<Arc<str>, u64>| counts.into_iter().map(|(name, n)| (name.to_string(), n)).collect();
+        let lists = self.lists;
+        let followed = |sources: BTreeMap<Arc<str>, u64>| {
+            let count = sources.values().sum();
+            let per_list = if lists == 0 { 0.0 } else { count as f64 / lists as f64 };
+            FollowedView { count, per_list, sources: named(sources) }
+        };
+        OnlineView {
+            version: (self.version > 0).then_some(self.version),
+            variant: self.variant.map(|variant| variant.to_string()),
+            lists,
+            items: named(self.items),
+            events: self.events.into_iter().map(|(kind, sources)| (kind.to_string(), followed(sources))).collect(),
+        }
+    }
+}
+
+fn count(counts: &mut BTreeMap<Arc<str>, u64>, name: &str) {
+    match counts.get_mut(name) {
+        Some(count) => *count += 1,
+        None => {
+            counts.insert(Arc::from(name), 1);
+        }
+    }
+}
+
+fn remembered(item: &Recommended) -> u32 {
+    (hashed(&item.id) << SOURCE_BITS) | item.source as u32
+}
+
+fn source_in(list: &[u32], item: &ItemId) -> Option<Source> {
+    let wanted = hashed(item) << SOURCE_BITS >> SOURCE_BITS;
+    let found = list.iter().find(|&&element| element >> SOURCE_BITS == wanted)?;
+    Source::ALL.into_iter().find(|&source| source as u32 == found & ((1 << SOURCE_BITS) - 1))
+}
+
+/// Two items of one list are taken for the same once in some hundred million lists.
+fn hashed(item: &ItemId) -> u32 {
+    xxh3_64(item.as_str().as_bytes()) as u32
+}
+
+#[cfg(test)]
+#[path = "tests/online.rs"]
+mod tests;
