@@ -17,7 +17,7 @@ use crate::{rounds, tell};
 const SETTINGS: [(&str, &str); 7] = [
     ("OUZEL__SERVER__WORKERS", "1"),
     ("OUZEL__SERVING__REUSE", "false"),
-    ("OUZEL__SERVER__MAX_WAIT", "200ms"),
+    ("OUZEL__SERVER__MAX_WAIT", "20ms"),
     ("OUZEL__SERVER__BODY_BUDGET", "8388608"),
     ("OUZEL__SERVER__BODY_LIMIT", "1048576"),
     ("OUZEL__INGEST__QUEUE", "4"),
