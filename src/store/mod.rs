@@ -1,6 +1,7 @@
 //! What outlives a process: the event log, files and objects. Only [`crate::model`] and the settings are known here.
 
 pub mod artifacts;
+mod guarded;
 pub mod import;
 pub mod log;
 pub mod s3;

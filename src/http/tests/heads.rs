@@ -31,9 +31,7 @@ async fn exchange(address: SocketAddr, request: Vec<u8>) -> Answer {
     });
     let answer = answer.await.unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {answer:?}"));
-    // A client of HTTP/1.0 is answered in kind.
-    let line = head.strip_prefix("HTTP/1.1 ").or_else(|| head.strip_prefix("HTTP/1.0 "));
-    let status = line.and_then(|rest| rest.get(..3)).unwrap_or_else(|| panic!("no status: {head:?}")).parse().unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     Answer { status, head: head.to_lowercase(), body: body.to_owned() }
 }
 

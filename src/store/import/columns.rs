@@ -17,6 +17,7 @@ use super::cells;
 use super::error::{BadLine, ImportError, LineError};
 use super::source::{NextLine, Times};
 use crate::model::event::Event;
+use crate::store::guarded::guarded;
 
 /// Rows decoded at once.
 const ROWS: usize = 4096;
@@ -82,7 +83,7 @@ impl ParquetEvents {
     /// Reads the footer and finds the columns; `read` counts the bytes of the row groups begun.
     pub fn open(path: &Path, name: &str, times: Times, read: &Arc<AtomicU64>) -> Result<Self, ImportError> {
         let file = File::open(path).map_err(ImportError::io(name))?;
-        let file = SerializedFileReader::new(file).map_err(|e| ImportError::form(name, e.to_string()))?;
+        let file = guarded(|| SerializedFileReader::new(file)).map_err(|e| ImportError::form(name, e.to_string()))?;
         let schema = file.metadata().file_metadata().schema_descr_ptr();
         let mut places = [None; 8];
         for (place, wanted) in places.iter_mut().zip(NAMES) {
@@ -269,7 +270,7 @@ fn fill<T: DataType>(
 impl NextLine for ParquetEvents {
     fn next_line(&mut self, events: &mut Vec<Event>) -> Option<Result<u64, LineError>> {
         if self.at >= self.rows {
-            match self.fill() {
+            match guarded(|| self.fill()) {
                 Ok(true) => {}
                 Ok(false) => return None,
                 Err(e) => {

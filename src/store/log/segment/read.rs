@@ -19,6 +19,7 @@ use super::super::list::{Segment, hex_sum};
 use super::{ABOUT, About, FORMAT};
 use crate::model::event::Event;
 use crate::model::ids::{IdError, ItemId, UserId};
+use crate::store::guarded::guarded;
 
 /// Rows decoded at once.
 const ROWS: usize = 4096;
@@ -58,7 +59,7 @@ impl SegmentReader {
     /// [`LogError::Damaged`].
     pub fn parse(path: PathBuf, bytes: Bytes, sum: bool) -> Result<Self, LogError> {
         let sha256 = if sum { hex::encode(Sha256::digest(&bytes)) } else { String::new() };
-        let reader = SerializedFileReader::new(bytes).map_err(|e| damaged(&path, &e))?;
+        let reader = guarded(|| SerializedFileReader::new(bytes)).map_err(|e| damaged(&path, &e))?;
         // The number is read by itself: what a later build writes beside it is not known here.
         let format = about(reader.metadata()).and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
         match format.as_ref().and_then(|about| about.get("format")).and_then(serde_json::Value::as_u64) {
@@ -109,7 +110,7 @@ impl SegmentReader {
     /// [`LogError::Damaged`].
     pub fn each(&self, apply: Apply<'_>) -> Result<ControlFlow<()>, LogError> {
         for index in 0..self.reader.num_row_groups() {
-            let group = self.reader.get_row_group(index).map_err(|e| damaged(&self.path, &e))?;
+            let group = guarded(|| self.reader.get_row_group(index)).map_err(|e| damaged(&self.path, &e))?;
             let flow = each_of(&*group, apply).map_err(|e| LogError::damaged(&self.path, e.to_string()))?;
             if flow.is_break() {
                 return Ok(flow);
@@ -180,10 +181,10 @@ enum RowError {
 }
 
 fn each_of(group: &dyn RowGroupReader, apply: Apply<'_>) -> Result<ControlFlow<()>, RowError> {
-    let mut columns = Columns::open(group)?;
+    let mut columns = guarded(|| Columns::open(group))?;
     let mut left = u64::try_from(group.metadata().num_rows()).unwrap_or(0);
     while left > 0 {
-        let count = columns.read(usize::try_from(left).unwrap_or(ROWS).min(ROWS))?;
+        let count = guarded(|| columns.read(usize::try_from(left).unwrap_or(ROWS).min(ROWS)))?;
         for row in 0..count {
             let (seq, arrival_ms, event) = columns.row(row)?;
             if apply(seq, arrival_ms, event).is_break() {
