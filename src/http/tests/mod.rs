@@ -3,6 +3,7 @@
 mod access;
 mod answers;
 mod around;
+mod heads;
 mod page;
 mod problems;
 mod server;
