@@ -22,8 +22,8 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
     }
 }
 
-/// As [`off_thread`], on a thread of its own that stands back behind those that answer: a version is checked, read and packed
-/// while requests go on.
+/// Does what takes long on a thread of its own that stands back behind those that answer: a version is checked, read and packed
+/// while requests go on. A panic in it goes on in the caller.
 ///
 /// # Errors
 /// [`StoreError::Stopping`] where no thread can be started.

@@ -176,8 +176,12 @@ impl EventLog {
                     let json = serde_json::to_vec(&row).map_err(|e| LogError::Batch(e.to_string()))?;
                     write.insert(&tables.items, item.as_str(), json);
                 }
-                // Erasures have rows of their own.
-                Change::Erased { user } => write.remove(&tables.notes, user_key(user)),
+                // Erasures have rows of their own. A removal names the user, until it is rewritten: none without need.
+                Change::Erased { user } => {
+                    if self.user_note(user)?.is_some() {
+                        write.remove(&tables.notes, user_key(user));
+                    }
+                }
                 // The batch's row holds the events.
                 Change::Event { .. } | Change::Forgotten { .. } => {}
             }
