@@ -16,7 +16,8 @@ const READ: Access = Needs(Scope::Read);
 const INGEST: Access = Needs(Scope::Ingest);
 const ADMIN: Access = Needs(Scope::Admin);
 
-/// The endpoints. Where a path is also an instance of another's pattern, it stands before that.
+/// The endpoints. Where a path is also an instance of another's pattern, it stands before that. A request is held against
+/// them in this order, and patterns cost more than paths: what is asked most stands first.
 pub fn endpoints() -> Vec<Endpoint> {
     let mut all = answering();
     all.extend(managing());
@@ -32,11 +33,11 @@ fn answering() -> Vec<Endpoint> {
         Endpoint::at("/v1/recommend").post(READ, recommend::post_v1).admitted(),
         // A user may be called bulk.
         Endpoint::at("/v1/recommend/bulk").post(READ, recommend_bulk::post).own_methods_only(),
-        Endpoint::at("/v1/recommend/{user}").get(READ, recommend::get_for_user).admitted(),
         Endpoint::at("/v1/score").post(READ, score::post).admitted(),
+        Endpoint::at("/v1/events").post(INGEST, events::post).admitted(),
         Endpoint::at("/v1/popular").get(READ, lists::popular).admitted(),
         Endpoint::at("/v1/trending").get(READ, lists::trending).admitted(),
-        Endpoint::at("/v1/events").post(INGEST, events::post).admitted(),
+        Endpoint::at("/v1/recommend/{user}").get(READ, recommend::get_for_user).admitted(),
         Endpoint::at("/v1/items/{id}/similar").get(READ, items::similar).admitted(),
         Endpoint::at("/v1/items/{id}")
             .get(READ, items::get)

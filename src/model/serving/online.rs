@@ -156,8 +156,11 @@ impl Online {
             let row = rows.of_list(version, variant.as_ref());
             row.used = clock;
             row.lists += 1;
-            for item in &answer.items {
-                count(&mut row.items, item.source.name());
+            // A list is of one source mostly.
+            for of_source in answer.items.chunk_by(|one, next| one.source == next.source) {
+                if let Some(first) = of_source.first() {
+                    count(&mut row.items, first.source.name(), of_source.len() as u64);
+                }
             }
         }
         self.changed.store(true, Ordering::Release);
@@ -177,7 +180,7 @@ impl Online {
         let Some(row) = rows.find(id.version, id.variant.as_ref()) else { return };
         let known = row.events.len() < TYPES || row.events.contains_key(&event.kind);
         let kind = if known { event.kind.clone() } else { Arc::from(OTHER) };
-        count(row.events.entry(kind).or_default(), source);
+        count(row.events.entry(kind).or_default(), source, 1);
         drop(rows);
         self.changed.store(true, Ordering::Release);
     }
@@ -232,11 +235,11 @@ impl Row {
     }
 }
 
-fn count(counts: &mut BTreeMap<Arc<str>, u64>, name: &str) {
+fn count(counts: &mut BTreeMap<Arc<str>, u64>, name: &str, more: u64) {
     match counts.get_mut(name) {
-        Some(count) => *count += 1,
+        Some(count) => *count += more,
         None => {
-            counts.insert(Arc::from(name), 1);
+            counts.insert(Arc::from(name), more);
         }
     }
 }
