@@ -76,7 +76,7 @@ doc:
 # Licences, sources and bans of the dependencies; advisories are not asked for, see deny.toml.
 deny:
     cargo deny check bans licenses sources
-    cargo deny --manifest-path fuzz/Cargo.toml check --config deny.toml bans licenses sources
+    cargo deny --manifest-path fuzz/Cargo.toml --config deny.toml check bans licenses sources
 
 # Whether it builds without S3.
 features:
