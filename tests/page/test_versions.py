@@ -51,7 +51,7 @@ def test_a_version_says_where_it_came_from(visit, shop):
     newest = shop.call("/v1/versions")["versions"][0]
     number = newest["version"]
     page = visit.go(shop, "#/versions")
-    page.get_by_role("link", name=f"Version {number}", exact=True).click()
+    page.get_by_role("region", name="All versions").get_by_role("link", name=f"Version {number}", exact=True).click()
     expect(page.get_by_role("heading", name=f"Version {number}")).to_be_visible()
     lineage = page.get_by_role("list", name="This version and those before it")
     expect(lineage).to_contain_text(f"v{newest['parent']}")
