@@ -19,6 +19,7 @@ use crate::model::clock::Clock;
 use crate::model::erasure::Erasures;
 use crate::model::ids::{UserId, Version};
 use crate::store::log::{EventLog, LogError};
+use crate::store::off_thread;
 
 /// Between two looks at the clock.
 const LOOK: Duration = Duration::from_millis(500);
@@ -123,11 +124,8 @@ impl EraserParts {
         work: impl FnOnce(&EventLog) -> Result<T, LogError> + Send + 'static,
     ) -> Result<T, String> {
         let log = self.log.clone();
-        match tokio::task::spawn_blocking(move || work(&log)).await {
-            Ok(done) => done.map_err(|error| error.to_string()),
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_) => Err("the service is stopping".to_owned()),
-        }
+        let done = off_thread(move || work(&log)).await.map_err(|error| error.to_string())?;
+        done.map_err(|error| error.to_string())
     }
 }
 

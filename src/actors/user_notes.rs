@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::errors::IngestError;
 use crate::model::ids::UserId;
 use crate::store::log::{EventLog, LogError};
+use crate::store::off_thread;
 
 /// What was said of a user.
 pub type UserNote = Map<String, Value>;
@@ -30,7 +31,7 @@ impl UserNotes {
     /// Keeps notes over those that were; on the disk when this returns.
     ///
     /// # Errors
-    /// [`IngestError::Log`].
+    /// [`IngestError::Full`] and [`IngestError::Log`].
     pub async fn put(&self, notes: Vec<(UserId, UserNote)>) -> Result<(), IngestError> {
         self.with(move |log| log.put_user_notes(&notes)).await
     }
@@ -57,8 +58,7 @@ impl UserNotes {
         work: impl FnOnce(&EventLog) -> Result<T, LogError> + Send + 'static,
     ) -> Result<T, IngestError> {
         let log = self.log.clone();
-        let done = tokio::task::spawn_blocking(move || work(&log)).await;
-        let done = done.map_err(|error| IngestError::Log(error.to_string()))?;
-        done.map_err(|error| IngestError::Log(error.to_string()))
+        let done = off_thread(move || work(&log)).await.map_err(|error| IngestError::Log(error.to_string()))?;
+        Ok(done?)
     }
 }

@@ -14,7 +14,10 @@ use artifacts::StoreError;
 use crate::model::training::pool;
 
 /// Does what blocks or takes long on a thread where it holds nobody up; a panic in it goes on in the caller.
-async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
+///
+/// # Errors
+/// [`StoreError::Stopping`] where the threads are let go of.
+pub async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => Ok(done),
         Err(error) if error.is_panic() => resume_unwind(error.into_panic()),

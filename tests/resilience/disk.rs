@@ -102,6 +102,7 @@ async fn fills_and_frees(min_free: &str, times: u32) {
         disk.fill();
         stage.degraded(&["disk"]).await;
         without_room(&stage.ouzel, "/v1/events", &json!({ "user": "nobody", "item": 1 })).await;
+        without_room(&stage.ouzel, "/api/user", &json!({ "UserId": "nobody" })).await;
         let (status, state) = stage.ouzel.get("/state").await;
         assert_eq!((status, &state["degraded"]), (200, &json!(["disk"])));
         // Longer each time: what is at work then, a run, a version, a segment, meets it too.
