@@ -128,7 +128,7 @@ type Permits = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
 
 fn admit(service: &Service, request: &HttpRequest) -> Result<Permits, ApiError> {
     if let Some(lateness) = request.app_data::<Lateness>() {
-        lateness.admit(rand::random())?;
+        lateness.admit(rand::random)?;
     }
     let permit = service.admission.admit()?;
     let bytes = body::held(request.headers(), &service.parts.settings.server);

@@ -36,13 +36,13 @@ impl Lateness {
         Self { now, max }
     }
 
-    /// Lets a request in, or sends it away; `draw` is drawn evenly from 0 to 1.
+    /// Lets a request in, or sends it away; `draw` draws evenly from 0 to 1 where the worker is late.
     ///
     /// # Errors
     /// 503 with `Retry-After`.
-    pub fn admit(&self, draw: f64) -> Result<(), ApiError> {
+    pub fn admit(&self, draw: impl FnOnce() -> f64) -> Result<(), ApiError> {
         let now = self.now.get();
-        if self.max.is_zero() || now <= self.max || draw < self.max.as_secs_f64() / now.as_secs_f64() {
+        if self.max.is_zero() || now <= self.max || draw() < self.max.as_secs_f64() / now.as_secs_f64() {
             return Ok(());
         }
         Err(ApiError::new(Kind::Unavailable, "more requests come than can be answered in time, try again in a moment"))
@@ -56,7 +56,7 @@ mod tests {
     #[actix_web::test]
     async fn the_share_let_in_keeps_the_wait_within_its_bound() {
         let late = Lateness { now: Rc::new(Cell::new(Duration::from_millis(400))), max: Duration::from_millis(100) };
-        let let_in = |late: &Lateness| (0..100).filter(|&n| late.admit(f64::from(n) / 100.0).is_ok()).count();
+        let let_in = |late: &Lateness| (0..100).filter(|&n| late.admit(|| f64::from(n) / 100.0).is_ok()).count();
         assert_eq!(let_in(&late), 25);
         late.now.set(Duration::from_millis(100));
         assert_eq!(let_in(&late), 100);
@@ -66,14 +66,14 @@ mod tests {
     #[actix_web::test]
     async fn a_worker_that_is_held_up_is_late() {
         let late = Lateness::measured(Duration::from_millis(50));
-        assert!(late.admit(1.0).is_ok());
+        assert!(late.admit(|| 1.0).is_ok());
         tokio::task::yield_now().await;
         std::thread::sleep(Duration::from_millis(200));
         tokio::task::yield_now().await;
         tokio::time::sleep(Duration::from_millis(1)).await;
-        let refused = late.admit(0.99).unwrap_err();
+        let refused = late.admit(|| 0.99).unwrap_err();
         assert_eq!(refused.kind(), Kind::Unavailable);
-        while late.admit(0.99).is_err() {
+        while late.admit(|| 0.99).is_err() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }

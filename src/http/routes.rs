@@ -20,10 +20,11 @@ const ADMIN: Access = Needs(Scope::Admin);
 /// them in this order, and patterns cost more than paths: what is asked most stands first.
 pub fn endpoints() -> Vec<Endpoint> {
     let mut all = answering();
+    // Probes come every few seconds, and are paths without a pattern.
+    all.extend(looking());
     all.extend(managing());
     all.extend(tensorflow());
     all.extend(gorse());
-    all.extend(looking());
     all
 }
 

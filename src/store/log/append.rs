@@ -109,7 +109,6 @@ impl EventLog {
         place: usize,
         reached: &mut HashMap<usize, i64>,
     ) -> Result<bool, LogError> {
-        let tables = self.tables()?;
         let Some(position) = batch.positions.get(place) else { return Ok(false) };
         let next = if let Some(&next) = reached.get(&position.partition) {
             next
@@ -117,7 +116,7 @@ impl EventLog {
             let given = batch.offsets.get(position.partition).ok_or_else(|| {
                 LogError::Batch(format!("event {place} is of partition {}, which has no offset", position.partition))
             })?;
-            tables.next_offset(&given.topic, given.partition)?.unwrap_or(i64::MIN)
+            self.tables()?.next_offset(&given.topic, given.partition)?.unwrap_or(i64::MIN)
         };
         // One record may hold several events, which then share its offset.
         reached.insert(position.partition, next.max(position.offset));
