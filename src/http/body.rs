@@ -9,6 +9,7 @@ use actix_web::http::header::{self, HeaderMap};
 use actix_web::{FromRequest, HttpRequest, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use serde_json::{Map, Value};
 
 use super::errors::{ApiError, Kind};
 use super::intake::BATCH_BYTES;
@@ -59,25 +60,50 @@ pub fn form(headers: &HeaderMap) -> Result<Form, ApiError> {
 /// # Errors
 /// 413.
 pub fn announced(headers: &HeaderMap, limit: usize) -> Result<(), ApiError> {
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if length.is_some_and(|length| length > limit as u64) { Err(ApiError::too_large(limit)) } else { Ok(()) }
+    if content_length(headers).is_some_and(|length| length > limit as u64) {
+        Err(ApiError::too_large(limit))
+    } else {
+        Ok(())
+    }
 }
 
 /// Bytes that are held of a body at once: all of one JSON value, and of lines what waits to be taken in.
 #[must_use]
 pub fn held(headers: &HeaderMap, server: &settings::Server) -> usize {
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    let chunked = headers.contains_key(header::TRANSFER_ENCODING);
+    let length = match content_length(headers) {
+        Some(length) => usize::try_from(length).unwrap_or(usize::MAX),
+        None if headers.contains_key(header::TRANSFER_ENCODING) => usize::MAX,
+        None => return 0,
+    };
     let most = match form(headers) {
         Ok(Form::Json) => server.body_limit,
         Ok(Form::Lines) => server.body_limit.saturating_add(BATCH_BYTES),
         // Refused before it is read.
         Err(_) => 0,
     };
-    match length {
-        Some(length) => length.min(most),
-        None if chunked => most,
-        None => 0,
+    length.min(most)
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Reads a body of one JSON value.
+///
+/// # Errors
+/// 400.
+pub fn json(body: &[u8]) -> Result<Value, ApiError> {
+    serde_json::from_slice(body).map_err(|error| ApiError::new(Kind::Invalid, format!("the body is not JSON: {error}")))
+}
+
+/// Reads a body of one JSON object.
+///
+/// # Errors
+/// 400.
+pub fn object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
+    match json(body)? {
+        Value::Object(fields) => Ok(fields),
+        _ => Err(ApiError::new(Kind::Invalid, "the body must be a JSON object")),
     }
 }
 

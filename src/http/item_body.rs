@@ -3,11 +3,12 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::errors::{ApiError, Kind};
+use super::body::object;
+use super::errors::ApiError;
 use super::openapi::Text;
 use super::times;
 use crate::model::catalogue::Entry;
-use crate::model::event::MAX_LABEL_BYTES;
+use crate::model::event::{MAX_LABEL_BYTES, is_label};
 use crate::model::ids::ItemId;
 use crate::model::item::ItemData;
 
@@ -80,12 +81,7 @@ impl ItemView {
 /// # Errors
 /// 400 naming the field.
 pub fn read(body: &[u8]) -> Result<ItemData, ApiError> {
-    let value: Value = serde_json::from_slice(body)
-        .map_err(|error| ApiError::new(Kind::Invalid, format!("the body is not JSON: {error}")))?;
-    let Value::Object(fields) = value else {
-        return Err(ApiError::new(Kind::Invalid, "the body must be a JSON object"));
-    };
-    from_fields(fields)
+    from_fields(object(body)?)
 }
 
 /// Reads the fields of such a body.
@@ -125,7 +121,7 @@ fn categories(value: Value) -> Result<Vec<String>, ApiError> {
         return Err(ApiError::field("categories", format!("at most {MAX_CATEGORIES}")));
     }
     let text = |(index, value): (usize, Value)| match value {
-        Value::String(text) if (1..=MAX_LABEL_BYTES).contains(&text.len()) => Ok(text),
+        Value::String(text) if is_label(&text) => Ok(text),
         _ => {
             let message = format!("must be a text of 1 to {MAX_LABEL_BYTES} bytes");
             Err(ApiError::field(&format!("categories[{index}]"), message))

@@ -123,12 +123,18 @@ impl Event {
             ("recommendation_id", self.recommendation_id.as_ref()),
         ];
         for (name, label) in labels {
-            if label.is_some_and(|text| text.is_empty() || text.len() > MAX_LABEL_BYTES) {
+            if label.is_some_and(|text| !is_label(text)) {
                 return Err(EventError::Label(name));
             }
         }
         Ok(())
     }
+}
+
+/// Whether a text is as long as a type, an id of an event or a category may be: 1 to [`MAX_LABEL_BYTES`] bytes.
+#[must_use]
+pub const fn is_label(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_LABEL_BYTES
 }
 
 /// Reads a number of seconds or milliseconds of the epoch: below 10^11 it counts seconds.

@@ -4,9 +4,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::wire::{Page, Success, cursor, given, object, objects, time_ms, time_text, written};
+use super::wire::{Page, Success, cursor, given, id_of, objects, time_ms, time_text, written};
 use crate::actors::messages::ItemChange;
-use crate::http::body::JsonBytes;
+use crate::http::body::{JsonBytes, object};
 use crate::http::errors::{ApiError, Kind};
 use crate::http::item_body;
 use crate::http::openapi::{Refused, RefusedBody, Text};
@@ -168,9 +168,7 @@ async fn put_all(service: &Service, bodies: Vec<Map<String, Value>>) -> Result<H
 }
 
 fn change(mut fields: Map<String, Value>) -> Result<ItemChange, ApiError> {
-    let id = fields.remove("ItemId").ok_or_else(|| ApiError::field("ItemId", "is missing"))?;
-    let item = serde_json::from_value(id).map_err(|error| ApiError::field("ItemId", error))?;
-    Ok(ItemChange { item, data: Some(laid_over(&ItemData::default(), fields)?) })
+    Ok(ItemChange { item: id_of(&mut fields, "ItemId")?, data: Some(laid_over(&ItemData::default(), fields)?) })
 }
 
 /// An item's data with what Gorse's fields say of it; what they do not say stays.

@@ -12,7 +12,6 @@ use crate::http::openapi::{Refused, RefusedBody};
 use crate::http::params::{self, Params};
 use crate::http::recommend::ask_live;
 use crate::http::service::Service;
-use crate::model::event::MAX_LABEL_BYTES;
 use crate::model::ids::{ItemId, UserId};
 use crate::model::serving::answer::Recommended;
 use crate::model::serving::query::Query;
@@ -176,9 +175,4 @@ fn list(body: &RecommendationBody, scores: bool) -> HttpResponse {
     };
     let elements: Vec<Element> = body.items.iter().map(|item| element(&item.id, item.score)).collect();
     HttpResponse::Ok().insert_header((RECOMMENDATION_ID, body.recommendation_id.as_str())).json(elements)
-}
-
-/// Whether a type of feedback is one that an event may have.
-pub(super) fn is_label(kind: &str) -> bool {
-    (1..=MAX_LABEL_BYTES).contains(&kind.len())
 }

@@ -4,8 +4,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::wire::{Page, Success, cursor, given, object, objects, written};
-use crate::http::body::JsonBytes;
+use super::wire::{Page, Success, cursor, given, id_of, objects, written};
+use crate::http::body::{JsonBytes, object};
 use crate::http::errors::{ApiError, Kind};
 use crate::http::openapi::{Refused, RefusedBody, Text};
 use crate::http::params::{self, Params};
@@ -88,10 +88,7 @@ pub async fn list(service: web::Data<Service>, request: HttpRequest) -> Result<H
     responses((status = 200, description = "The user", body = GorseUser), Refused))]
 pub async fn get(service: web::Data<Service>, user: web::Path<String>) -> Result<HttpResponse, ApiError> {
     let user: UserId = params::id("user", &user)?;
-    let note = service.parts.user_notes.get(user.clone()).await?;
-    if note.is_none() && !service.parts.recommending.histories.contains(&user) {
-        return Err(unknown(&user));
-    }
+    let note = known(&service, &user).await?;
     Ok(HttpResponse::Ok().json(view(user, note)))
 }
 
@@ -107,11 +104,7 @@ pub async fn patch(
     let (user, mut fields): (UserId, _) = (params::id("user", &user)?, object(&body.0)?);
     fields.remove("UserId");
     fields.retain(|_, value| !value.is_null());
-    let note = service.parts.user_notes.get(user.clone()).await?;
-    if note.is_none() && !service.parts.recommending.histories.contains(&user) {
-        return Err(unknown(&user));
-    }
-    let mut all = note.unwrap_or_default();
+    let mut all = known(&service, &user).await?.unwrap_or_default();
     all.extend(fields);
     service.parts.user_notes.put(vec![(user, all)]).await?;
     Ok(written(1))
@@ -132,8 +125,7 @@ pub async fn delete(service: web::Data<Service>, user: web::Path<String>) -> Res
 
 async fn put_all(service: &Service, bodies: Vec<Map<String, Value>>) -> Result<HttpResponse, ApiError> {
     let user = |mut fields: Map<String, Value>| {
-        let id = fields.remove("UserId").ok_or_else(|| ApiError::field("UserId", "is missing"))?;
-        let user = serde_json::from_value::<UserId>(id).map_err(|error| ApiError::field("UserId", error))?;
+        let user: UserId = id_of(&mut fields, "UserId")?;
         Ok::<_, ApiError>((user, fields))
     };
     let users: Vec<_> = bodies.into_iter().map(user).collect::<Result<_, _>>()?;
@@ -148,6 +140,11 @@ fn view(user: UserId, note: Option<Map<String, Value>>) -> GorseUser {
     GorseUser { user_id: user, labels, comment: comment.unwrap_or_else(|| json!("")), more }
 }
 
-fn unknown(user: &UserId) -> ApiError {
-    ApiError::new(Kind::NotFound, format!("there is no user {user}"))
+/// What was said of a user, if anything; 404 for one who has no events either.
+async fn known(service: &Service, user: &UserId) -> Result<Option<Map<String, Value>>, ApiError> {
+    let note = service.parts.user_notes.get(user.clone()).await?;
+    if note.is_none() && !service.parts.recommending.histories.contains(user) {
+        return Err(ApiError::new(Kind::NotFound, format!("there is no user {user}")));
+    }
+    Ok(note)
 }

@@ -6,8 +6,10 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::http::body::json;
 use crate::http::errors::{ApiError, Kind};
 use crate::http::params::Params;
 use crate::model::interactions::NO_TIME;
@@ -39,23 +41,21 @@ pub fn offset(params: &Params) -> Result<usize, ApiError> {
     number.ok_or_else(|| ApiError::field("offset", format!("must be a whole number from 0 to {MAX_SKIP}")))
 }
 
+/// Takes the id out of the field `name` of an object that is put.
+///
+/// # Errors
+/// 400 where it is missing or no id.
+pub fn id_of<Id: DeserializeOwned>(fields: &mut Map<String, Value>, name: &str) -> Result<Id, ApiError> {
+    let id = fields.remove(name).ok_or_else(|| ApiError::field(name, "is missing"))?;
+    serde_json::from_value(id).map_err(|error| ApiError::field(name, error))
+}
+
 /// The value of a parameter, an empty one being absent.
 ///
 /// # Errors
 /// 400 when it is repeated.
 pub fn given<'a>(params: &'a Params, name: &str) -> Result<Option<&'a str>, ApiError> {
     Ok(params.one(name)?.filter(|text| !text.is_empty()))
-}
-
-/// Reads a body of one JSON object.
-///
-/// # Errors
-/// 400.
-pub fn object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
-    match json(body)? {
-        Value::Object(fields) => Ok(fields),
-        _ => Err(ApiError::new(Kind::Invalid, "the body must be a JSON object")),
-    }
 }
 
 /// Reads a body that is a list of JSON objects.
@@ -71,10 +71,6 @@ pub fn objects(body: &[u8]) -> Result<Vec<Map<String, Value>>, ApiError> {
         _ => Err(ApiError::field(&format!("[{index}]"), "must be an object")),
     };
     values.into_iter().enumerate().map(object).collect()
-}
-
-fn json(body: &[u8]) -> Result<Value, ApiError> {
-    serde_json::from_slice(body).map_err(|error| ApiError::new(Kind::Invalid, format!("the body is not JSON: {error}")))
 }
 
 /// Reads a time as Gorse's clients write it: RFC 3339, a date, a date and time without a zone (then UTC); empty or null is

@@ -10,11 +10,10 @@ use actix_web::{HttpRequest, web};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::feedback::{self, Existing};
-use super::lists::is_label;
 use crate::http::auth::Scope;
 use crate::http::errors::{ApiError, Kind};
 use crate::http::service::Service;
-use crate::model::event::Event;
+use crate::model::event::{Event, MAX_LABEL_BYTES, is_label};
 use crate::model::ids::{ItemId, UserId};
 
 /// The longest delay.
@@ -46,7 +45,7 @@ pub fn asked(
     let Some(kind) = kind else { return Ok(None) };
     service.keyring().check(request.headers(), Scope::Ingest)?;
     if !is_label(kind) {
-        return Err(ApiError::field("write-back-type", "must have 1 to 256 bytes"));
+        return Err(ApiError::field("write-back-type", format!("must have 1 to {MAX_LABEL_BYTES} bytes")));
     }
     Ok(Some(WriteBack { kind: Arc::from(kind), delay }))
 }

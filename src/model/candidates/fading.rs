@@ -76,9 +76,13 @@ impl Recipe for FadingRecipe {
     }
 }
 
-/// What is left of a weight that is `age_ms` older than the latest of its history.
-pub fn fade(age_ms: f64, half_life_ms: f64) -> f32 {
-    (-age_ms / half_life_ms).exp2() as f32
+/// What is left of the weight of something done at `time_ms`, `latest_ms` being the latest time of its history: all of it
+/// where it has no time.
+pub fn left(latest_ms: i64, time_ms: i64, half_life_ms: f64) -> f32 {
+    if time_ms == NO_TIME {
+        return 1.0;
+    }
+    ((time_ms as f64 - latest_ms as f64) / half_life_ms).exp2() as f32
 }
 
 struct Fading {
@@ -90,13 +94,7 @@ impl Fading {
     /// Asks the inner model with the faded history.
     fn ask<T>(&self, taste: &Taste<'_>, ask: impl FnOnce(&Taste<'_>) -> T) -> T {
         let latest = taste.history.iter().map(|act| act.time_ms).max().unwrap_or(NO_TIME);
-        let faded = |act: &Acted| {
-            if act.time_ms == NO_TIME {
-                return *act;
-            }
-            let age_ms = latest as f64 - act.time_ms as f64;
-            Acted { weight: act.weight * fade(age_ms, self.half_life_ms), ..*act }
-        };
+        let faded = |act: &Acted| Acted { weight: act.weight * left(latest, act.time_ms, self.half_life_ms), ..*act };
         let history: Vec<Acted> = taste.history.iter().map(faded).collect();
         ask(&Taste { history: &history, ..*taste })
     }

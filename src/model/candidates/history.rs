@@ -1,6 +1,6 @@
 //! A history as the kinds read it: its distinct items, each with the weight, or the direction, it pulls with.
 
-use super::fading::fade;
+use super::fading::left;
 use crate::model::interactions::NO_TIME;
 use crate::model::recommender::{Acted, Origin, Summand};
 
@@ -29,8 +29,7 @@ pub fn faded(history: &[Acted], items: usize, half_life_ms: f64) -> Vec<(u32, f3
     let latest = times.iter().map(|&(_, time_ms)| time_ms).max().unwrap_or(NO_TIME);
     times.sort_unstable_by_key(|&(item, time_ms)| (item, std::cmp::Reverse(time_ms)));
     times.dedup_by_key(|&mut (item, _)| item);
-    let left = |time_ms| if time_ms == NO_TIME { 1.0 } else { fade(latest as f64 - time_ms as f64, half_life_ms) };
-    times.into_iter().map(|(item, time_ms)| (item, left(time_ms))).collect()
+    times.into_iter().map(|(item, time_ms)| (item, left(latest, time_ms, half_life_ms))).collect()
 }
 
 /// As [`joined`], each weight cut to -1..=1: a purchase pulls whole and no harder for being repeated, a view a little, a

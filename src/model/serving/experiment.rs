@@ -127,13 +127,8 @@ impl Experiment {
         Self { name, variants, holdout: (holdout > 0).then(held_out), models: ArcSwap::default() }
     }
 
-    /// The variant of a user, with its place among the variants; none for who is in no variant.
-    #[must_use]
-    pub fn of(&self, user: &UserId) -> Option<&Variant> {
-        self.dealt(user).map(|(_, variant)| variant)
-    }
-
-    /// The user's variant, and the model that answers it where that is not the live one.
+    /// The variant of a user, with its place among the variants where it is not that of the held out; none for who is in no
+    /// variant.
     pub(super) fn dealt(&self, user: &UserId) -> Option<(Option<usize>, &Variant)> {
         if let Some(holdout) = &self.holdout
             && drawn("", user) < holdout.share
@@ -223,7 +218,7 @@ mod tests {
     fn dealt(experiment: &Experiment) -> BTreeMap<String, f64> {
         let mut counts = BTreeMap::new();
         for user in 0..100_000_u64 {
-            let variant = experiment.of(&UserId::from(user)).map_or("", |variant| &variant.name);
+            let variant = experiment.dealt(&UserId::from(user)).map_or("", |(_, variant)| &variant.name);
             *counts.entry(variant.to_owned()).or_insert(0.0) += 1e-5;
         }
         counts
@@ -240,7 +235,7 @@ mod tests {
         let other = experiment("shapes", 500);
         let (mut moved, mut held) = (0, 0);
         for user in (0..10_000_u64).map(UserId::from) {
-            let name = |experiment: &Experiment| experiment.of(&user).map(|variant| variant.name.clone());
+            let name = |experiment: &Experiment| experiment.dealt(&user).map(|(_, variant)| variant.name.clone());
             assert_eq!(name(&first), name(&again));
             moved += usize::from(name(&first) != name(&other));
             held +=
@@ -252,7 +247,7 @@ mod tests {
 
     #[test]
     fn without_a_name_there_is_no_test() {
-        assert_eq!(experiment("", 0).of(&UserId::from(1_u64)), None);
+        assert_eq!(experiment("", 0).dealt(&UserId::from(1_u64)), None);
         assert_eq!(experiment("", 0).view(None), None);
         assert_eq!(dealt(&experiment("", 10_000)).keys().collect::<Vec<_>>(), [HOLDOUT]);
     }

@@ -95,16 +95,14 @@ impl Recommending {
     /// Answers a question with the live model, or with that of the user's variant, by a kept list where there is one.
     #[must_use]
     pub fn recommend(&self, query: &Query, now_ms: i64) -> Answer {
-        if let Some((place, variant)) = query.user.as_ref().and_then(|user| self.experiment.dealt(user)) {
-            let model = self.experiment.model(place, variant, self.live.load_full());
-            let model = model.as_deref();
-            let page = self.reusing(model, query, now_ms, || self.page(model, query, now_ms));
-            return Answer { variant: Some(variant.name.clone()), ..answer(model, query, page) };
-        }
-        let live = self.live.load();
-        let model = live.as_deref();
-        let page = self.reusing(model, query, now_ms, || self.page(model, query, now_ms));
-        answer(model, query, page)
+        let by = |model: Option<&LiveModel>| {
+            answer(model, query, self.reusing(model, query, now_ms, || self.page(model, query, now_ms)))
+        };
+        let Some((place, variant)) = query.user.as_ref().and_then(|user| self.experiment.dealt(user)) else {
+            return by(self.live.load().as_deref());
+        };
+        let model = self.experiment.model(place, variant, self.live.load_full());
+        Answer { variant: Some(variant.name.clone()), ..by(model.as_deref()) }
     }
 
     /// Answers a question with `model` instead of the live one.

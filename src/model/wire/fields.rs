@@ -1,9 +1,5 @@
 //! Reading the fields of one JSON object, each error with the field's name.
 
-use std::fmt;
-use std::marker::PhantomData;
-
-use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde_json::{Map, Value};
 
 use super::BodyError;
@@ -114,37 +110,6 @@ fn id<Id: WireId>(name: &str, value: &Value) -> Result<Id, BodyError> {
             }
         },
         _ => Err(BodyError::at(name, "wrong_type", format!("must be {ID}"))),
-    }
-}
-
-/// An id that is read without a [`Value`] between; its error says nothing of use.
-pub(super) struct PlainId<Id>(pub(super) Id);
-
-impl<'de, Id: WireId> Deserialize<'de> for PlainId<Id> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(PlainIdVisitor(PhantomData))
-    }
-}
-
-struct PlainIdVisitor<Id>(PhantomData<Id>);
-
-impl<Id: WireId> Visitor<'_> for PlainIdVisitor<Id> {
-    type Value = PlainId<Id>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(ID)
-    }
-
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(PlainId(Id::from(number)))
-    }
-
-    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
-        Ok(PlainId(Id::from(number)))
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-        text.parse().map(PlainId).map_err(E::custom)
     }
 }
 

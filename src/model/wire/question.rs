@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::BodyError;
-use super::fields::{Fields, PlainId, json, missing};
+use super::fields::{Fields, json, missing};
 use super::reply::given_of;
 use crate::model::ids::{ItemId, UserId};
 use crate::model::serving::query::{DEFAULT_N, MAX_N, Query};
@@ -17,9 +17,11 @@ const RECOMMEND: [&str; 10] =
 const SCORE: [&str; 2] = ["user", "products"];
 
 /// The original's question: what is each of these products worth to this user.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ScoreQuery {
     /// For whom.
+    #[serde(default)]
     pub user: Option<UserId>,
     /// The products, 1 to [`MAX_LIST`].
     pub products: Vec<ItemId>,
@@ -48,24 +50,9 @@ pub fn recommend_from_json(body: &[u8]) -> Result<Query, BodyError> {
 /// [`BodyError`] naming the field.
 pub fn score_from_json(body: &[u8]) -> Result<ScoreQuery, BodyError> {
     // A tree of values is made only to say what is wrong, and for what is right in a rare form.
-    match serde_json::from_slice::<PlainScore>(body) {
-        Ok(plain) if (1..=MAX_LIST).contains(&plain.products.len()) => Ok(plain.into()),
+    match serde_json::from_slice::<ScoreQuery>(body) {
+        Ok(query) if (1..=MAX_LIST).contains(&query.products.len()) => Ok(query),
         _ => score(&json(body)?),
-    }
-}
-
-/// The question as nearly all write it: nothing given twice, and no element that is null.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PlainScore {
-    #[serde(default)]
-    user: Option<PlainId<UserId>>,
-    products: Vec<PlainId<ItemId>>,
-}
-
-impl From<PlainScore> for ScoreQuery {
-    fn from(plain: PlainScore) -> Self {
-        Self { user: plain.user.map(|id| id.0), products: plain.products.into_iter().map(|id| id.0).collect() }
     }
 }
 
