@@ -6,6 +6,7 @@ mod drift;
 pub mod experiment;
 mod explain;
 mod gather;
+mod given;
 mod ladder;
 mod list;
 pub mod live;

@@ -8,14 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_64;
 
-use super::answer::{Answer, Recommended, Source};
+use super::answer::Answer;
+use super::given::{GivenLists, Place};
 use crate::model::event::Event;
-use crate::model::ids::ItemId;
 use crate::model::wire::recommendation_id::RecommendationId;
 
 /// Versions with variants that are counted at once; the one that was given longest ago makes room.
@@ -31,26 +28,17 @@ const OTHER: &str = "other";
 const UNLISTED: &str = "unlisted";
 const FORGOTTEN: &str = "forgotten";
 
-/// Bits of an element of a remembered list that say the source; the others are of the item's hash.
-const SOURCE_BITS: u32 = 3;
-
 /// Everything that is counted.
 pub struct Online {
     process: u32,
-    rows: Mutex<Rows>,
-    /// The latest lists by number: of each item a hash with its source.
-    given: Option<Cache<u64, Arc<[u32]>, Tens>>,
+    counts: Mutex<Counts>,
     changed: AtomicBool,
 }
 
-/// A list weighs one for each ten of its items.
-#[derive(Debug, Clone, Copy)]
-struct Tens;
-
-impl Weighter<u64, Arc<[u32]>> for Tens {
-    fn weight(&self, _: &u64, list: &Arc<[u32]>) -> u64 {
-        (list.len() as u64).div_ceil(10).max(1)
-    }
+/// What is counted with each list, behind one lock.
+struct Counts {
+    rows: Rows,
+    given: GivenLists,
 }
 
 #[derive(Debug, Default)]
@@ -113,8 +101,7 @@ impl Online {
     pub fn new(remembered: usize) -> Self {
         Self {
             process: RecommendationId::draw_process(),
-            rows: Mutex::default(),
-            given: (remembered > 0).then(|| Cache::with_weighter(remembered, remembered as u64, Tens)),
+            counts: Mutex::new(Counts { rows: Rows::default(), given: GivenLists::new(remembered) }),
             changed: AtomicBool::new(false),
         }
     }
@@ -127,7 +114,7 @@ impl Online {
         let Note { process, mut rows } = serde_json::from_value(note)?;
         rows.truncate(ROWS);
         self.process = process;
-        self.rows = Mutex::new(Rows { rows, clock: 0 });
+        self.counts.get_mut().rows = Rows { rows, clock: 0 };
         Ok(())
     }
 
@@ -137,20 +124,16 @@ impl Online {
         if !self.changed.swap(false, Ordering::AcqRel) {
             return None;
         }
-        let rows = self.rows.lock().rows.clone();
+        let rows = self.counts.lock().rows.rows.clone();
         serde_json::to_value(Note { process: self.process, rows }).ok()
     }
 
     /// Counts an answered list and gives it its id.
     pub fn given(&self, answer: &Answer) -> RecommendationId {
         let version = answer.model.as_ref().map_or(0, |model| model.version.0);
-        let number = RecommendationId::draw_number();
         let variant = answer.variant.clone();
-        if let Some(given) = &self.given {
-            given.insert(number, answer.items.iter().map(remembered).collect());
-        }
-        {
-            let mut rows = self.rows.lock();
+        let number = {
+            let Counts { rows, given } = &mut *self.counts.lock();
             rows.clock += 1;
             let clock = rows.clock;
             let row = rows.of_list(version, variant.as_ref());
@@ -162,7 +145,8 @@ impl Online {
                     count(&mut row.items, first.source.name(), of_source.len() as u64);
                 }
             }
-        }
+            given.keep(&answer.items)
+        };
         self.changed.store(true, Ordering::Release);
         RecommendationId { version, process: self.process, number, variant }
     }
@@ -171,24 +155,25 @@ impl Online {
     pub fn happened(&self, event: &Event) {
         let id = event.recommendation_id.as_deref().and_then(|id| id.parse::<RecommendationId>().ok());
         let Some(id) = id.filter(|id| id.process == self.process) else { return };
-        let source = match self.given.as_ref().and_then(|given| given.get(&id.number)) {
-            None => FORGOTTEN,
-            Some(list) => source_in(&list, &event.item).map_or(UNLISTED, Source::name),
+        let mut counts = self.counts.lock();
+        let source = match counts.given.find(id.number, &event.item) {
+            Place::From(source) => source.name(),
+            Place::Unlisted => UNLISTED,
+            Place::Forgotten => FORGOTTEN,
         };
-        let mut rows = self.rows.lock();
         // An id that was made up makes no row.
-        let Some(row) = rows.find(id.version, id.variant.as_ref()) else { return };
+        let Some(row) = counts.rows.find(id.version, id.variant.as_ref()) else { return };
         let known = row.events.len() < TYPES || row.events.contains_key(&event.kind);
         let kind = if known { event.kind.clone() } else { Arc::from(OTHER) };
         count(row.events.entry(kind).or_default(), source, 1);
-        drop(rows);
+        drop(counts);
         self.changed.store(true, Ordering::Release);
     }
 
     /// All that was counted: the newest version first, in it by variant.
     #[must_use]
     pub fn view(&self) -> Vec<OnlineView> {
-        let mut rows = self.rows.lock().rows.clone();
+        let mut rows = self.counts.lock().rows.rows.clone();
         rows.sort_by(|a, b| b.version.cmp(&a.version).then_with(|| a.variant.cmp(&b.variant)));
         rows.into_iter().map(Row::view).collect()
     }
@@ -242,21 +227,6 @@ fn count(counts: &mut BTreeMap<Arc<str>, u64>, name: &str, more: u64) {
             counts.insert(Arc::from(name), more);
         }
     }
-}
-
-fn remembered(item: &Recommended) -> u32 {
-    (hashed(&item.id) << SOURCE_BITS) | item.source as u32
-}
-
-fn source_in(list: &[u32], item: &ItemId) -> Option<Source> {
-    let wanted = hashed(item) << SOURCE_BITS >> SOURCE_BITS;
-    let found = list.iter().find(|&&element| element >> SOURCE_BITS == wanted)?;
-    Source::ALL.into_iter().find(|&source| source as u32 == found & ((1 << SOURCE_BITS) - 1))
-}
-
-/// Two items of one list are taken for the same once in some hundred million lists.
-fn hashed(item: &ItemId) -> u32 {
-    xxh3_64(item.as_str().as_bytes()) as u32
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
-//! The id of an answered list: `version-random`, or `version-random-variant` in a test.
+//! The id of an answered list: `version-list`, or `version-list-variant` in a test.
 //!
-//! The random part is 16 hexadecimal digits, of which the first six are the process's own, so that of several processes
+//! The list's part is 16 hexadecimal digits, of which the first six are the process's own, so that of several processes
 //! only the one that gave a list counts what it led to.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// Bits of the random part that are drawn for each list.
-const NUMBER_BITS: u32 = 40;
+/// Bits of a list's own part.
+pub const NUMBER_BITS: u32 = 40;
 
 /// The longest id that is looked at, in bytes.
 const MAX_BYTES: usize = 80;
@@ -38,7 +38,7 @@ impl RecommendationId {
         rand::random::<u32>() >> 8
     }
 
-    /// A list's own part.
+    /// The first list's own part.
     #[must_use]
     pub fn draw_number() -> u64 {
         rand::random::<u64>() >> (64 - NUMBER_BITS)

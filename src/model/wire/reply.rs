@@ -15,7 +15,7 @@ use crate::model::serving::query::MAX_SKIP;
 /// `{"recommendation_id","user","model","items","execution","next"?}`.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct RecommendationBody {
-    /// Encodes the version and a random part; to be sent back with events that the list led to.
+    /// Encodes the version and which of its lists it is; to be sent back with events that the list led to.
     pub recommendation_id: String,
     /// For whom.
     #[schema(value_type = Option<String>)]
