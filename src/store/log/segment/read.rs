@@ -275,6 +275,8 @@ impl Columns {
     }
 
     fn read(&mut self, count: usize) -> Result<usize, RowError> {
+        // Of these rows' own: another thread lets go of those before while this one counts up.
+        self.kind_text = Arc::from(&*self.kind_text);
         self.seq.read(count)?;
         self.user.read(count)?;
         self.item.read(count)?;
@@ -288,9 +290,9 @@ impl Columns {
     }
 
     fn row(&mut self, row: usize) -> Result<(u64, i64, Event), RowError> {
-        let kind = text(self.kind.at(row)?)?;
-        if &*self.kind_text != kind {
-            self.kind_text = Arc::from(kind);
+        let kind = self.kind.at(row)?;
+        if self.kind_text.as_bytes() != kind.data() {
+            self.kind_text = Arc::from(text(kind)?);
         }
         let optional = |value: Option<&ByteArray>| value.map(text).transpose().map(|text| text.map(Arc::from));
         let event = Event {
