@@ -22,10 +22,11 @@ use crate::kafka::{Kafka, record};
 const BY_PROMTOOL: [&str; 3] = ["OuzelMemory", "OuzelWorse", "OuzelRecordsLost"];
 
 /// What comes of processes that are in trouble: each alert, with the process or, where it is of several, their namespace.
-const IN_TROUBLE: [(&str, &str); 17] = [
+const IN_TROUBLE: [(&str, &str); 18] = [
     ("OuzelNotReady", "waits"),
     ("OuzelKafkaAway", "waits"),
     ("OuzelDiskFull", "full"),
+    ("OuzelErasureLate", "keeps"),
     ("OuzelErrors", "busy"),
     ("OuzelTurnsAway", "busy"),
     ("OuzelSlow", "slow"),
@@ -93,6 +94,14 @@ async fn each_alert_fires_over_what_it_watches_for() {
         start("down", &[crashes, ("OUZEL__OVERSEER__BACKOFF_MIN", "1h"), ("OUZEL__OVERSEER__BACKOFF_MAX", "1h")]);
     let refuses = start("refuses", &[("OUZEL__TRAINING__CANDIDATES", "item-knn"), ("OUZEL__TRAINING__TRIALS", "1")]);
     let fails = start("fails", &[("FAILPOINTS", "job.train=panic(always)")]);
+    let keeps = start(
+        "keeps",
+        &[
+            ("FAILPOINTS", "eraser.pass=sleep(600000)"),
+            ("OUZEL__OVERSEER__HUNG_AFTER", "1h"),
+            ("OUZEL__STORAGE__ERASE_WITHIN", "1s"),
+        ],
+    );
 
     let services = [
         ("steady", "shop", &steady),
@@ -107,8 +116,9 @@ async fn each_alert_fires_over_what_it_watches_for() {
         ("down", "down", &down),
         ("refuses", "refuses", &refuses),
         ("fails", "fails", &fails),
+        ("keeps", "keeps", &keeps),
     ];
-    for ouzel in [&steady, &ahead, &lags, &letters, &busy, &full, &slow, &refuses, &fails] {
+    for ouzel in [&steady, &ahead, &lags, &letters, &busy, &full, &slow, &refuses, &fails, &keeps] {
         ouzel.ready().await;
     }
     let prometheus = Prometheus::start(&program, folder.path(), &services);
@@ -124,6 +134,9 @@ async fn each_alert_fires_over_what_it_watches_for() {
         futures_util::future::try_join_all(sent).await.unwrap();
     }
     assert_eq!(full.post("/v1/events", &json!(shop(0, 1))).await.0, 507);
+    assert_eq!(keeps.post("/v1/events", &json!(shop(0, 1))).await.0, 200);
+    let user = shop(0, 1)[0]["user"].to_string();
+    assert_eq!(keeps.delete(&format!("/v1/users/{}", user.trim_matches('"'))).await.0, 200);
     for ouzel in [&steady, &ahead, &fails] {
         assert_eq!(ouzel.post("/v1/events", &json!(shop(0, 500))).await.0, 200);
     }
@@ -143,7 +156,7 @@ async fn each_alert_fires_over_what_it_watches_for() {
     assert!(seen.is_empty(), "{seen:?}");
 
     load.shutdown().await;
-    for ouzel in [steady, ahead, lags, letters, waits, busy, full, slow, restarts, down, refuses, fails] {
+    for ouzel in [steady, ahead, lags, letters, waits, busy, full, slow, restarts, down, refuses, fails, keeps] {
         ouzel.kill();
     }
     prometheus.fired(&GONE, When::Now).await;
