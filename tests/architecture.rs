@@ -39,6 +39,9 @@ const CRATES: &[(&[&str], &[&str])] = &[
     (&["anyhow"], &["cli/", "main.rs"]),
 ];
 
+/// A crate as it stands.
+const KERNELS: &str = "model/kernels/";
+
 /// No file is longer, tests included.
 const MAX_LINES: usize = 400;
 
@@ -230,6 +233,9 @@ fn findings(relative: &str, text: &str) -> Vec<String> {
     for line in joined(&code_of(text)) {
         for (head, after) in heads(&line.code) {
             let at = format!("src/{relative}:{}", line.number);
+            if head == "crate" && relative.starts_with(KERNELS) {
+                found.push(format!("{at}: the kernels name nothing of the others, scripts/kernels builds them alone"));
+            }
             if head == "crate" || head == "ouzel" {
                 let rooms = first_names(&after).into_iter().filter(|name| ROOMS.iter().any(|(room, _)| room == name));
                 for other in rooms.filter(|other| other != room && !may.contains(&other.as_str())) {
@@ -295,6 +301,7 @@ fn the_rules_find_what_they_are_for() {
     assert!(broken("model/ease.rs", "fn f(x: &burn::tensor::Tensor) {}").contains("burn may only be named"));
     assert!(broken("model/a.rs", "use tokio::sync;").contains("tokio may only be named"));
     assert!(broken("cli/a.rs", "use rdkafka;").contains("rdkafka may only be named"));
+    assert!(broken("model/kernels/a.rs", "use crate::model::ids;").contains("the kernels name nothing"));
     assert!(broken("attic/a.rs", "").contains("attic is no room"));
 
     let fine = |file: &str, text: &str| assert_eq!(broken(file, text), "", "{file}: {text}");

@@ -29,6 +29,5 @@ pub mod run;
 pub mod selection;
 pub mod serving;
 pub mod shelves;
-pub mod top_n;
 pub mod training;
 pub mod wire;

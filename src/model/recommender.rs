@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::artifact::{ArtifactError, Tensors};
 use super::dataset::Dataset;
 use super::ids::{ItemId, UserId};
+use super::kernels::top_n::Offers;
 use super::near::Near;
-use super::top_n::Offers;
 use super::training::job::{FitError, Job};
 
 /// One of a user's actions, with the item as the model knows it.

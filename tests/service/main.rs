@@ -14,3 +14,4 @@ mod swaps;
 mod tls;
 mod traces_of;
 mod upgrade;
+mod web_identity;

@@ -10,9 +10,9 @@ use super::decayed::{DAY_MS, check_half_life};
 use crate::model::artifact::{ArtifactError, Tensors};
 use crate::model::dataset::Dataset;
 use crate::model::interactions::NO_TIME;
+use crate::model::kernels::top_n::Offers;
 use crate::model::near::Near;
 use crate::model::recommender::{Acted, Fitted, Recipe, RecipeSpec, Recommender, Scratch, Summand, Taste};
-use crate::model::top_n::Offers;
 use crate::model::training::job::{FitError, Job};
 
 /// The setting's name.

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::tests::{dataset, fitted};
 use super::{load, recipe};
+use crate::model::kernels::top_n::{Best, top_n};
 use crate::model::recommender::{Acted, RecipeSpec, Recommender, Scratch, Taste};
-use crate::model::top_n::{Best, top_n};
 
 const ITEMS: u32 = 60;
 

@@ -14,9 +14,9 @@ use super::warm::{is_warm, rows_in};
 use super::{Settings, shape, sizes};
 use crate::model::artifact::{ArtifactError, Tensors};
 use crate::model::dataset::Dataset;
+use crate::model::kernels::top_n::Offers;
 use crate::model::kernels::{Packed, Simd, padded};
 use crate::model::recommender::{Acted, Fitted, Recipe, Recommender, Scratch, Taste, rank_all};
-use crate::model::top_n::Offers;
 use crate::model::training::job::{FitError, Job};
 use crate::model::training::network::{
     HEADS, Order, PLACES, Parent, SequenceSettings, Step, Weights, dot, train_sequence,

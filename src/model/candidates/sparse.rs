@@ -5,9 +5,9 @@
 use super::history::{directions, summands};
 use super::{length, shape};
 use crate::model::artifact::{ArtifactError, Tensors};
+use crate::model::kernels::top_n::Offers;
 use crate::model::near::Near;
 use crate::model::recommender::{Recommender, Scratch, Summand, Taste};
-use crate::model::top_n::Offers;
 
 /// For each item the items near it, in compressed rows, and how much each adds.
 pub struct SparseModel {

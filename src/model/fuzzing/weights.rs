@@ -5,8 +5,8 @@ use serde_json::json;
 use super::Law;
 use crate::model::artifact::Tensors;
 use crate::model::candidates::load;
+use crate::model::kernels::top_n::Best;
 use crate::model::recommender::{Acted, RecipeSpec, Recommender, Scratch, Taste};
-use crate::model::top_n::Best;
 
 /// Safetensors files and the models of all kinds in them.
 pub const WEIGHTS: [Law; 9] = [

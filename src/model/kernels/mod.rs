@@ -10,6 +10,7 @@ mod scan;
 mod scan_paths;
 #[cfg(test)]
 mod tests;
+pub mod top_n;
 
 pub use paths::fetch;
 pub use scan::Packed;

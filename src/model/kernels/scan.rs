@@ -9,7 +9,7 @@
 #![expect(clippy::indexing_slicing, reason = "rows and blocks of known width")]
 
 use super::scan_paths::{self, Bytes};
-use crate::model::top_n::Offers;
+use super::top_n::Offers;
 
 /// Rows of a block: they are multiplied together.
 pub const BLOCK: usize = 16;

@@ -2,7 +2,7 @@
 
 use super::live::LiveModel;
 use super::query::MAX_N;
-use crate::model::top_n::Ranked;
+use crate::model::kernels::top_n::Ranked;
 
 /// The list is made diverse among its first items, this many times the length of a page.
 const POOL: usize = 5;

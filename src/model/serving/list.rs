@@ -9,9 +9,9 @@ use super::marks::Marks;
 use super::query::MAX_N;
 use super::recommend::Recommending;
 use crate::model::ids::ItemIndex;
+use crate::model::kernels::top_n::{Best, Ranked, top_n_of};
 use crate::model::recommender::Taste;
 use crate::model::shelves::Filter;
-use crate::model::top_n::{Best, Ranked, top_n_of};
 
 /// A question's categories are few items where they are at most this part of the model's.
 const FEW: usize = 64;

@@ -20,8 +20,8 @@ use crate::model::catalogue::Catalogue;
 use crate::model::erasure::Erasures;
 use crate::model::histories::Histories;
 use crate::model::ids::{ItemId, ItemIndex, UserId};
+use crate::model::kernels::top_n::top_n;
 use crate::model::recommender::{Acted, Taste};
-use crate::model::top_n::top_n;
 
 /// What shapes lists beside the question, from the settings.
 #[derive(Debug, Clone, Default)]

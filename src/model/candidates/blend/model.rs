@@ -12,9 +12,9 @@ use super::weights::Case;
 use super::{Blend, KIND};
 use crate::model::artifact::{ArtifactError, TensorData, Tensors};
 use crate::model::candidates::{length, load as load_kind, read, shape, sizes};
+use crate::model::kernels::top_n::Offers;
 use crate::model::near::Near;
 use crate::model::recommender::{Origin, RecipeSpec, Recommender, Scratch, Summand, Taste, rank_all};
-use crate::model::top_n::Offers;
 
 /// A score this share of the users' mean best one is as little as nothing.
 const LITTLE: f64 = 0.02;

@@ -11,9 +11,9 @@ use crate::model::artifact::{ArtifactError, Tensors};
 use crate::model::candidates::decayed::DAY_MS;
 use crate::model::candidates::history::{faded, joined};
 use crate::model::candidates::{length, shape, sizes};
+use crate::model::kernels::top_n::Offers;
 use crate::model::kernels::{Packed, Simd, padded};
 use crate::model::recommender::{Recommender, Scratch, Summand, Taste, rank_all};
-use crate::model::top_n::Offers;
 
 /// A user begins at 0 and is wanted at once: more steps than an iteration of the fit takes, to a thousandth of the residual.
 const FOLD_IN: Limit = Limit { steps: 32, tolerance: 1e-3 };
