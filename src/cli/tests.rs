@@ -267,7 +267,7 @@ fn a_live_doctor_tells_what_is_wrong() {
     assert_eq!((code, err.as_str()), (1, "ouzel: one thing is wrong\n"));
     insta::assert_snapshot!(out, @r"
     PART                   WHAT
-    ready           look   answers requests; away at the moment: kafka
+    ready           look   answers requests; away at the moment: kafka (`ouzel doctor` with the service's settings says why)
     model           look   no version yet, lists come from what is popular; `ouzel runs start` trains one
     actor ingestor  ok     runs
     actor trainer   WRONG  is hung, rebuilt 2 times, the last after: panicked: x
