@@ -31,4 +31,5 @@ pub mod serving;
 pub mod shelves;
 pub mod top_n;
 pub mod training;
+pub mod version_news;
 pub mod wire;
