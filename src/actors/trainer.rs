@@ -161,6 +161,15 @@ impl Trainer {
         Some((Trigger::Drift, Some(fall.to_string())))
     }
 
+    /// Tells others; that it cannot keeps no run from its turn.
+    fn tell_of_refusal(&self, run: &str, events: u64) {
+        let live = self.parts.job.live.load().as_ref().map(|live| live.version());
+        match self.book.run(run) {
+            Ok(run) => (self.parts.announce)(VersionNews::refused(&run, live, events)),
+            Err(error) => tracing::error!(%error, run, "that it was refused cannot be told"),
+        }
+    }
+
     fn after(&mut self, finished: RunFinished) -> Result<(), RunError> {
         if self.running.as_ref().is_some_and(|running| running.run == finished.run) {
             self.running = None;
@@ -172,8 +181,7 @@ impl Trainer {
         })?;
         self.book.finish(&finished.run, finished.status, finished.error)?;
         if finished.status == RunStatus::Refused {
-            let live = self.parts.job.live.load().as_ref().map(|live| live.version());
-            (self.parts.announce)(VersionNews::refused(&self.book.run(&finished.run)?, live, finished.events));
+            self.tell_of_refusal(&finished.run, finished.events);
         }
         let waiting = self.book.waiting().map(|run| run.id.clone());
         match waiting {
