@@ -220,6 +220,27 @@ neighbours *args:
     export PYTHONPATH="$tools:$PWD/tests/page" PYTHONDONTWRITEBYTECODE=1
     python3 -m pytest -q -p no:cacheprovider tests/neighbours {{ args }}
 
+notebook_tools := env("OUZEL_TOOLS", ".tools") / "notebook"
+
+# The notebook executed on a service with two versions, its numbers checked; as executed it is left in target/notebook.
+# OUZEL_BIN as for `page`.
+notebook:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    tools="{{ notebook_tools }}"
+    if ! cmp -s notebooks/requirements.txt "$tools/requirements.txt"; then
+      python3 -m venv --clear "$tools"
+      "$tools/bin/python" -m pip install --quiet --disable-pip-version-check -r notebooks/requirements.txt
+      cp notebooks/requirements.txt "$tools/requirements.txt"
+    fi
+    target="${CARGO_TARGET_DIR:-$PWD/target}"
+    if [[ -z "${OUZEL_BIN:-}" ]]; then
+      cargo build
+      export OUZEL_BIN="$target/debug/ouzel"
+    fi
+    export PYTHONPATH="$PWD/tests/page" PYTHONDONTWRITEBYTECODE=1
+    "$tools/bin/python" notebooks/check.py "$target/notebook/explore.ipynb"
+
 # The manifests of k8s/ rendered and against their schemas, the alerts with their tests, the board's figures.
 k8s:
     scripts/k8s

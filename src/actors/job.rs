@@ -82,6 +82,8 @@ pub struct RunFinished {
     pub status: RunStatus,
     /// The version it published.
     pub version: Option<Version>,
+    /// Events in its snapshot.
+    pub events: u64,
     /// Every candidate's figures.
     pub candidates: Vec<CandidateFigures>,
     /// The gate's verdict.
@@ -151,7 +153,7 @@ pub fn spawn(run: String, parts: JobParts, trainer: Slot<Trainer>) -> std::io::R
 
 fn failed(run: &str, status: RunStatus, error: String) -> RunFinished {
     let run = run.to_owned();
-    RunFinished { run, status, version: None, candidates: Vec::new(), gate: None, error: Some(error) }
+    RunFinished { run, status, version: None, events: 0, candidates: Vec::new(), gate: None, error: Some(error) }
 }
 
 /// Where a version comes from.
@@ -217,6 +219,7 @@ fn perform(run: &str, parts: &JobParts, job: &Job) -> RunFinished {
         run: run.to_owned(),
         status: RunStatus::Refused,
         version: None,
+        events: data.events,
         candidates: outcome.candidates.clone(),
         gate: Some(outcome.verdict.clone()),
         error: None,

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::histogram::Histogram;
 use super::messages::Applied;
+use crate::kafka::outlet::Sent;
 use crate::kafka::record::Record;
 use crate::model::run::{RunRecord, RunStatus};
 
@@ -117,6 +118,8 @@ pub struct Meters {
     pub run_times: Histogram,
     /// What the gate said.
     pub verdicts: Counters<2>,
+    /// Records for the topics of versions and of models, by what became of them, each attempt that is repeated too.
+    pub told: Counters<3>,
     /// A version read from the store.
     pub load: Histogram,
     /// A loaded version bound to the catalogue.
@@ -141,6 +144,7 @@ impl Default for Meters {
             runs: Counters::of(["succeeded", "refused", "failed", "cancelled"]),
             run_times: Histogram::new(&RUNS),
             verdicts: Counters::of(["passed", "refused"]),
+            told: Counters::of([Sent::Delivered, Sent::Again, Sent::Lost].map(Sent::name)),
             load: Histogram::new(&SWAPS),
             bind: Histogram::new(&SWAPS),
             swap: Histogram::new(&SWAPS),

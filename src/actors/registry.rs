@@ -1,7 +1,7 @@
 //! Writes versions, checks them once more as they will be loaded, and moves the alias.
 //!
 //! Owns: the version store and its aliases; the live and the previous model, loaded, so that a rollback is instant.
-//! In: `Register`, `Promote`, `Rollback`, `ForgetNext`. Out: `Activate` to serving, announcements on `models`.
+//! In: `Register`, `Promote`, `Rollback`, `ForgetNext`. Out: `Activate` to serving, what happens to versions to Kafka.
 //! On crash: rebuilt from the store; a version with a wrong checksum is set aside, the one before stays live.
 //! In a process that follows another: reads only, and takes what the other made live.
 //! On overload: calls beyond a bound are refused with `Busy`.
@@ -24,6 +24,7 @@ use crate::model::erasure::Erasures;
 use crate::model::ids::Version;
 use crate::model::manifest::Manifest;
 use crate::model::serving::live::LiveModel;
+use crate::model::version_news::By;
 use crate::store::versions::VersionStore;
 
 /// How long a caller waits for a version to be written, loaded and live.
@@ -43,7 +44,7 @@ pub struct RegistryParts {
     pub serving: Slot<Serving>,
     /// Whether another process writes and this one follows its alias.
     pub follows: bool,
-    /// Tells others of a new live version.
+    /// Tells others of what happens to versions.
     pub announce: Announce,
     /// Called once the alias was read and its version answers, or none can.
     pub ready: Arc<dyn Fn() + Send + Sync>,
@@ -69,12 +70,12 @@ pub struct Register(pub Box<Registration>);
 /// Makes a version live.
 #[derive(Message)]
 #[rtype(result = "Result<Arc<Manifest>, RegistryError>")]
-pub struct Promote(pub Version);
+pub struct Promote(pub Version, pub By);
 
 /// Makes the previous version live.
 #[derive(Message)]
 #[rtype(result = "Result<Arc<Manifest>, RegistryError>")]
-pub struct Rollback;
+pub struct Rollback(pub By);
 
 /// Asks for all versions.
 #[derive(Message)]
@@ -162,8 +163,8 @@ macro_rules! by_releases {
 
 by_releases! {
     Register => |releases, message| releases.register(*message.0);
-    Promote => |releases, message| releases.promote(message.0);
-    Rollback => |releases, _message| releases.rollback();
+    Promote => |releases, message| releases.promote(message.0, message.1);
+    Rollback => |releases, message| releases.rollback(message.0);
     ListVersions => |releases, _message| releases.list();
     ShowVersion => |releases, message| releases.show(message.0);
     Look => |releases, _message| releases.look();
@@ -225,20 +226,20 @@ impl RegistryHandle {
         self.ask(Look).await
     }
 
-    /// Makes a version live; returns once it answers.
+    /// Makes a version live, as `by` called for; returns once it answers.
     ///
     /// # Errors
     /// [`RegistryError`]; the live version is then as it was.
-    pub async fn promote(&self, version: Version) -> Result<Arc<Manifest>, RegistryError> {
-        self.ask(Promote(version)).await
+    pub async fn promote(&self, version: Version, by: By) -> Result<Arc<Manifest>, RegistryError> {
+        self.ask(Promote(version, by)).await
     }
 
-    /// Makes the previous version live; returns once it answers.
+    /// Makes the previous version live, as `by` called for; returns once it answers.
     ///
     /// # Errors
     /// [`RegistryError::NoPrevious`] and others.
-    pub async fn rollback(&self) -> Result<Arc<Manifest>, RegistryError> {
-        self.ask(Rollback).await
+    pub async fn rollback(&self, by: By) -> Result<Arc<Manifest>, RegistryError> {
+        self.ask(Rollback(by)).await
     }
 
     /// Takes erased users out of the files of the first version behind `after` and, where it is loaded, out of memory;

@@ -15,6 +15,7 @@ use crate::model::ids::{UserId, Version};
 use crate::model::manifest::Manifest;
 use crate::model::serving::live::LiveModel;
 use crate::model::training::probes::check_probes;
+use crate::model::version_news::{By, VersionNews, What};
 use crate::store::artifacts::StoreError;
 use crate::store::standing_back;
 use crate::store::versions::{ModelFiles, VersionError, VersionStore};
@@ -25,8 +26,8 @@ const SWAP: Duration = Duration::from_secs(15);
 /// Between two tries of a swap while the serving actor is rebuilt.
 const SWAP_AGAIN: Duration = Duration::from_millis(100);
 
-/// Tells others of a new live version; must not block.
-pub type Announce = Arc<dyn Fn(Arc<Manifest>) + Send + Sync>;
+/// Tells others what happened to versions; must not block.
+pub type Announce = Arc<dyn Fn(VersionNews) + Send + Sync>;
 
 /// The version store with the models it has loaded.
 pub struct Releases {
@@ -80,15 +81,13 @@ impl Releases {
     pub async fn register(&mut self, registration: Registration) -> Result<Arc<Manifest>, RegistryError> {
         self.may_write()?;
         let model = write_checked(&self.store, &self.catalogue, &self.erasures, &self.meters, registration).await?;
-        self.make_live(model).await
+        let by = By { run: model.manifest.run.clone(), ..By::default() };
+        self.make_live(model, What::Published, by).await
     }
 
     /// Makes a version live, loading it unless it is at hand.
-    pub async fn promote(&mut self, version: Version) -> Result<Arc<Manifest>, RegistryError> {
-        self.may_write()?;
-        let model = self.loaded(version).await?;
-        self.asked = None;
-        self.make_live(model).await
+    pub async fn promote(&mut self, version: Version, by: By) -> Result<Arc<Manifest>, RegistryError> {
+        self.bring_back(version, What::Promoted, by).await
     }
 
     /// A version's model, from memory where it is at hand; the last one that was not is kept.
@@ -107,9 +106,16 @@ impl Releases {
     }
 
     /// Makes the previous version live.
-    pub async fn rollback(&mut self) -> Result<Arc<Manifest>, RegistryError> {
+    pub async fn rollback(&mut self, by: By) -> Result<Arc<Manifest>, RegistryError> {
         let aliases = self.store.aliases().await.map_err(store_error)?;
-        self.promote(aliases.previous.ok_or(RegistryError::NoPrevious)?).await
+        self.bring_back(aliases.previous.ok_or(RegistryError::NoPrevious)?, What::RolledBack, by).await
+    }
+
+    async fn bring_back(&mut self, version: Version, what: What, by: By) -> Result<Arc<Manifest>, RegistryError> {
+        self.may_write()?;
+        let model = self.loaded(version).await?;
+        self.asked = None;
+        self.make_live(model, what, by).await
     }
 
     /// Takes erased users out of the first version behind `after`; answers which that was.
@@ -184,13 +190,14 @@ impl Releases {
         if self.follows { Err(RegistryError::Follows) } else { Ok(()) }
     }
 
-    async fn make_live(&mut self, model: Arc<LiveModel>) -> Result<Arc<Manifest>, RegistryError> {
+    async fn make_live(&mut self, model: Arc<LiveModel>, what: What, by: By) -> Result<Arc<Manifest>, RegistryError> {
         let manifest = model.manifest.clone();
+        let previous = self.live.as_ref().map(|live| live.version());
         fail::fail_point!("registry.before_alias");
         self.store.activate(manifest.version).await.map_err(store_error)?;
         fail::fail_point!("registry.after_alias");
         self.swap(model).await?;
-        (self.announce)(manifest.clone());
+        (self.announce)(VersionNews::live(what, &manifest, previous, by));
         if let Err(error) = self.store.prune().await {
             tracing::warn!(%error, "old versions could not be removed");
         }

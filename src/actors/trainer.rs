@@ -1,7 +1,7 @@
 //! Starts runs, one at a time, and keeps their history.
 //!
 //! Owns: the schedule, the one running job, the run history.
-//! In: `StartRun`, `CancelRun`, reports and the end of the job, ticks. Out: nothing but records; the job registers its version.
+//! In: `StartRun`, `CancelRun`, reports and the end of the job, ticks. Out: records, refusals to Kafka; the job registers its version.
 //! On crash: rebuilt; the running job is cancelled and its run recorded as failed.
 //! On overload: one run at a time, further triggers join the one that waits.
 
@@ -15,12 +15,14 @@ use super::errors::RunError;
 use super::job::{self, JobControl, JobParts, JobReported, RunFinished};
 use super::messages::{RunList, RunStarted, ScheduleState};
 use super::meters::Meters;
+use super::releases::Announce;
 use super::run_book::RunBook;
 use super::schedule::Timetable;
 use super::slot::Slot;
 use super::supervision::{ExitGuard, answers_pings};
 use crate::model::clock::Clock;
 use crate::model::run::{RunRecord, RunStatus, Trigger};
+use crate::model::version_news::VersionNews;
 use crate::store::log::EventLog;
 
 /// How often the schedule is looked at.
@@ -44,6 +46,8 @@ pub struct TrainerParts {
     pub drift_lookups: usize,
     /// Starts a run at the start when there is data but no version.
     pub on_start: bool,
+    /// Tells others of candidates that were refused.
+    pub announce: Announce,
     /// Every change of a run's record.
     pub changes: broadcast::Sender<Arc<RunRecord>>,
     /// Where the actor itself is reached, for its job's reports.
@@ -157,6 +161,15 @@ impl Trainer {
         Some((Trigger::Drift, Some(fall.to_string())))
     }
 
+    /// Tells others; that it cannot keeps no run from its turn.
+    fn tell_of_refusal(&self, run: &str, events: u64) {
+        let live = self.parts.job.live.load().as_ref().map(|live| live.version());
+        match self.book.run(run) {
+            Ok(run) => (self.parts.announce)(VersionNews::refused(&run, live, events)),
+            Err(error) => tracing::error!(%error, run, "that it was refused cannot be told"),
+        }
+    }
+
     fn after(&mut self, finished: RunFinished) -> Result<(), RunError> {
         if self.running.as_ref().is_some_and(|running| running.run == finished.run) {
             self.running = None;
@@ -167,6 +180,9 @@ impl Trainer {
             run.gate = finished.gate;
         })?;
         self.book.finish(&finished.run, finished.status, finished.error)?;
+        if finished.status == RunStatus::Refused {
+            self.tell_of_refusal(&finished.run, finished.events);
+        }
         let waiting = self.book.waiting().map(|run| run.id.clone());
         match waiting {
             Some(next) if self.running.is_none() => self.begin(&next),

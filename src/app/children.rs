@@ -14,6 +14,7 @@ use crate::actors::ingestor::{IngestParts, Ingestor};
 use crate::actors::job::JobParts;
 use crate::actors::messages::ScheduleState;
 use crate::actors::registry::{Registry, RegistryParts};
+use crate::actors::releases::Announce;
 use crate::actors::serving::{Activated, Serving, ServingParts};
 use crate::actors::slot::Slot;
 use crate::actors::supervision::{Factory, SlotFactory};
@@ -52,16 +53,18 @@ pub fn factories(wiring: &Wiring<'_>) -> Result<Children, StartError> {
     let eraser = EraserHandle::new(parts.log.erasures().clone());
     let trainer = TrainerHandle::new(trainer_slot.clone(), parts.log.clone(), wiring.changes.clone());
 
+    let announce = wiring.kafka.map(|kafka| kafka.announce(wiring.base_url.clone(), parts));
+    let announce = announce.unwrap_or_else(|| Arc::new(|_| ()));
     let mut factories = vec![
         serving(wiring, serving_slot.clone()),
         ingestor(parts),
-        registry_factory(wiring, registry_slot, serving_slot, alias_read.clone()),
+        registry_factory(wiring, registry_slot, serving_slot, alias_read.clone(), announce.clone()),
         eraser_factory(parts, registry.clone(), eraser.clone()),
     ];
     if parts.settings.server.role == Role::Serve {
         parts.readiness.blocked_while("the live version", move || !alias_read.load(Ordering::Acquire));
     } else {
-        factories.push(trainer_factory(wiring, trainer_slot.clone(), registry.clone(), alias_read)?);
+        factories.push(trainer_factory(wiring, trainer_slot.clone(), registry.clone(), alias_read, announce)?);
     }
     if let Some(kafka) = wiring.kafka {
         factories.extend(kafka.follower(registry.clone()));
@@ -100,14 +103,14 @@ fn registry_factory(
     slot: Slot<Registry>,
     serving: Slot<Serving>,
     alias_read: Arc<AtomicBool>,
+    announce: Announce,
 ) -> Box<dyn Factory> {
-    let announce = wiring.kafka.map(|kafka| kafka.announce(wiring.base_url.clone()));
     let parts = RegistryParts {
         store: wiring.parts.versions.clone(),
         catalogue: wiring.parts.memory.catalogue.clone(),
         serving,
         follows: wiring.parts.settings.server.role == Role::Serve,
-        announce: announce.unwrap_or_else(|| Arc::new(|_| ())),
+        announce,
         ready: Arc::new(move || alias_read.store(true, Ordering::Release)),
         erasures: wiring.parts.log.erasures().clone(),
         meters: wiring.parts.meters.clone(),
@@ -132,6 +135,7 @@ fn trainer_factory(
     slot: Slot<Trainer>,
     registry: RegistryHandle,
     alias_read: Arc<AtomicBool>,
+    announce: Announce,
 ) -> Result<Box<dyn Factory>, StartError> {
     let (parts, settings) = (wiring.parts, &wiring.parts.settings);
     let job = JobParts {
@@ -160,6 +164,7 @@ fn trainer_factory(
         },
         drift_lookups: settings.schedule.drift_lookups,
         on_start: settings.schedule.on_start,
+        announce,
         changes: wiring.changes.clone(),
         slot: slot.clone(),
         meters: parts.meters.clone(),

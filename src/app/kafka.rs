@@ -7,6 +7,7 @@ use serde_json::json;
 use tokio::sync::{Mutex, mpsc};
 
 use super::StartError;
+use super::criers::Criers;
 use super::parts::Parts;
 use super::ports::Letters;
 use crate::actors::follower::{Follower, FollowerParts};
@@ -21,7 +22,6 @@ use crate::http::ports::{DeadLetters, KafkaStatus};
 use crate::http::readiness::Readiness;
 use crate::kafka::StreamHandle;
 use crate::kafka::broker::BrokerState;
-use crate::kafka::codec::descriptor::announcement;
 use crate::kafka::dead_letters::DeadLetterReader;
 use crate::kafka::models::{self, Announcements};
 use crate::kafka::producer::Producer;
@@ -30,12 +30,8 @@ use crate::kafka::requests::RequestStreamHandle;
 use crate::kafka::status::StreamStatus;
 use crate::kafka::{events, requests, topics};
 use crate::model::clock::Clock;
-use crate::model::manifest::Manifest;
 use crate::model::serving::stats::RequestStats;
 use crate::settings::{Role, Settings};
-
-/// Pause before an announcement that was not delivered is sent again.
-const AGAIN: Duration = Duration::from_secs(2);
 
 type Batches = Arc<Mutex<mpsc::Receiver<RecordBatch>>>;
 
@@ -54,7 +50,7 @@ pub struct Streams {
     topics: StreamHandle,
     writes: Option<Arc<Writes>>,
     announced: Option<(StreamHandle, Arc<Mutex<Announcements>>)>,
-    runtime: tokio::runtime::Handle,
+    criers: Criers,
 }
 
 impl Streams {
@@ -86,6 +82,7 @@ impl Streams {
             }
         };
         let (requests, request_batches) = requests::serve(kafka, &broker)?;
+        let criers = Criers::start(kafka, &producer, &parts.meters);
         let seen = broker.clone();
         readiness.degraded_while("kafka", move || !seen.status().connected);
         let stream = events.clone();
@@ -104,7 +101,7 @@ impl Streams {
             topics,
             writes,
             announced,
-            runtime: tokio::runtime::Handle::current(),
+            criers,
         }))
     }
 
@@ -156,21 +153,9 @@ impl Streams {
         Some(Box::new(SlotFactory::new("follower", false, Slot::default(), follow)))
     }
 
-    /// Announces live versions on the topic of models, each until it is delivered.
-    pub fn announce(&self, base_url: String) -> Announce {
-        let (producer, runtime) = (self.producer.clone(), self.runtime.clone());
-        let topic = self.settings.kafka.models_topic.clone();
-        Arc::new(move |manifest: Arc<Manifest>| {
-            let description = format!("{} fitted on {} events", manifest.recipe.kind, manifest.data.events);
-            let record = announcement(&topic, &base_url, manifest.version.0, &description);
-            let producer = producer.clone();
-            runtime.spawn(async move {
-                while let Err(error) = producer.send(record.clone()).await {
-                    tracing::warn!(%error, "the announcement of a version is sent again");
-                    tokio::time::sleep(AGAIN).await;
-                }
-            });
-        })
+    /// Tells the topics of what happens to versions.
+    pub fn announce(&self, base_url: String, parts: &Parts) -> Announce {
+        self.criers.announce(&self.settings.kafka, base_url, parts)
     }
 
     /// What `/state` shows.
@@ -202,6 +187,7 @@ impl Streams {
         if !both.await {
             tracing::warn!("a stream of Kafka did not end in time and is left");
         }
+        self.criers.settle(within).await;
         if !self.producer.flush(within).await {
             tracing::warn!("not every record was delivered before the stop");
         }

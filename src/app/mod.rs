@@ -1,6 +1,7 @@
 //! The composition root: settings -> stores -> actors -> HTTP, and the ordered way back.
 
 mod children;
+mod criers;
 mod downloads;
 mod kafka;
 pub mod offline;

@@ -1,19 +1,22 @@
 //! `ouzel doctor`: what is wrong, and what to do about it.
 
+mod clock;
+mod live;
 mod local;
+mod places;
 
 use std::fmt;
 use std::io::Write;
 
 use clap::Args;
-use serde_json::Value;
 
+use super::Context;
 use super::arguments::RemoteArgs;
 use super::failure::Failure;
-use super::remote::{Remote, RemoteError, wait_for};
+use super::remote::{Remote, wait_for};
 use super::table::{Table, clean};
-use super::{Context, shown};
 use crate::app::offline;
+use crate::model::clock::Clock;
 use crate::model::ids::Version;
 use crate::settings::Settings;
 use crate::store;
@@ -73,29 +76,13 @@ impl Finding {
 pub(super) fn run(args: &DoctorArgs, context: &mut Context<'_>) -> anyhow::Result<()> {
     let findings = if args.live {
         let remote = Remote::new(&args.remote, context)?;
-        wait_for(async {
-            let (ready, state) = (remote.get("/health/ready").await, remote.get("/state").await);
-            // 503 is an answer too: it says why in its detail.
-            let mut findings = vec![match &ready {
-                Ok(body) => of_ready(body),
-                Err(error) => Finding::new("ready", Verdict::Bad, error.to_string()),
-            }];
-            match &state {
-                Ok(body) => findings.extend(of_state(body)),
-                // A probe has no key; whether it answers was asked already.
-                Err(error @ RemoteError::Refused { status: 401 | 403, .. }) => {
-                    findings.push(Finding::new("state", Verdict::Doubtful, error.to_string()));
-                }
-                Err(error) => findings.push(Finding::new("state", Verdict::Bad, error.to_string())),
-            }
-            Ok(findings)
-        })?
+        wait_for(async { Ok(live::findings(&remote, Clock::System.now_ms()).await) })?
     } else {
         let settings = context.settings()?;
         if args.repair {
             set_damaged_files_aside(&settings, context.err)?;
         }
-        local::findings(&settings, crate::model::clock::Clock::System.now_ms())
+        local::findings(&settings, Clock::System.now_ms())
     };
     let mut table = Table::new(&["PART", "", "WHAT"]);
     for finding in &findings {
@@ -139,41 +126,4 @@ async fn damaged_versions(versions: &VersionStore) -> anyhow::Result<Vec<(Versio
         }
     }
     Ok(damaged)
-}
-
-fn of_ready(body: &Value) -> Finding {
-    let degraded: Vec<String> =
-        shown::list(body, "degraded").unwrap_or_default().iter().map(|v| clean(&shown::plain(Some(v)))).collect();
-    match (body.get("ready").and_then(Value::as_bool), degraded.is_empty()) {
-        (Some(true), true) => Finding::new("ready", Verdict::Good, "answers requests"),
-        (Some(true), false) => {
-            let text = format!("answers requests; away at the moment: {}", degraded.join(", "));
-            Finding::new("ready", Verdict::Doubtful, text)
-        }
-        _ => Finding::new("ready", Verdict::Bad, "does not answer requests yet; its log says why"),
-    }
-}
-
-fn of_state(body: &Value) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    findings.push(match body.pointer("/live/version").and_then(Value::as_u64) {
-        Some(version) => Finding::new("model", Verdict::Good, format!("version {version} is live")),
-        None => {
-            let text = "no version yet, lists come from what is popular; `ouzel runs start` trains one";
-            Finding::new("model", Verdict::Doubtful, text)
-        }
-    });
-    for actor in shown::list(body, "actors").unwrap_or_default() {
-        let name = format!("actor {}", shown::plain(actor.get("name")));
-        let status = shown::plain(actor.get("status"));
-        let restarts = actor.get("restarts").and_then(Value::as_u64).unwrap_or(0);
-        let error = actor.get("last_error").and_then(Value::as_str);
-        let last = error.map(|error| format!(", the last after: {error}")).unwrap_or_default();
-        findings.push(match (status.as_str(), restarts) {
-            ("running", 0) => Finding::new(&name, Verdict::Good, "runs"),
-            ("running", n) => Finding::new(&name, Verdict::Doubtful, format!("runs, rebuilt {n} times{last}")),
-            (other, n) => Finding::new(&name, Verdict::Bad, format!("is {other}, rebuilt {n} times{last}")),
-        });
-    }
-    findings
 }

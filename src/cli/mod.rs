@@ -5,6 +5,7 @@
 
 mod arguments;
 pub mod client;
+mod completions;
 mod config;
 mod dead_letters;
 pub mod demo;
@@ -71,6 +72,7 @@ pub enum Command {
     Doctor(doctor::DoctorArgs),
     Config(config::ConfigArgs),
     Openapi(openapi::OpenapiArgs),
+    Completions(completions::CompletionsArgs),
 }
 
 /// What commands work with.
@@ -119,6 +121,7 @@ pub fn run(command: Option<Command>, context: &mut Context<'_>) -> anyhow::Resul
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Config(args) => config::run(&args, context),
         Command::Openapi(args) => openapi::run(&args, context),
+        Command::Completions(args) => completions::run(&args, context),
     }
 }
 

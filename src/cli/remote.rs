@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use chrono::DateTime;
+use reqwest::header::{DATE, HeaderMap};
 use serde_json::Value;
 
 use super::arguments::RemoteArgs;
@@ -96,6 +98,14 @@ impl Remote {
         self.send(self.http.get(self.url(path))).await
     }
 
+    /// Asks for `path`; gives also when the service sent its answer by its own clock, milliseconds of the epoch, where it
+    /// says.
+    pub(super) async fn get_dated(&self, path: &str) -> Result<(Value, Option<i64>), RemoteError> {
+        let response = self.begin(self.http.get(self.url(path))).await?;
+        let sent_ms = date_ms(response.headers());
+        Ok((self.body(response).await?, sent_ms))
+    }
+
     /// Posts to `path`, with or without a body.
     pub(super) async fn post(&self, path: &str, body: Option<&Value>) -> Result<Value, RemoteError> {
         let request = self.http.post(self.url(path));
@@ -143,7 +153,12 @@ impl Remote {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value, RemoteError> {
-        let bytes = self.begin(request).await?.bytes().await.map_err(|error| self.away(&error))?;
+        let response = self.begin(request).await?;
+        self.body(response).await
+    }
+
+    async fn body(&self, response: reqwest::Response) -> Result<Value, RemoteError> {
+        let bytes = response.bytes().await.map_err(|error| self.away(&error))?;
         match serde_json::from_slice::<Value>(&bytes) {
             Ok(body) => Ok(body),
             Err(_) if bytes.is_empty() => Ok(Value::Null),
@@ -185,6 +200,12 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
         cause = next;
     }
     table::clean(&cause.to_string())
+}
+
+/// When an answer was sent by its sender's clock, milliseconds of the epoch; none where it does not say.
+pub(super) fn date_ms(headers: &HeaderMap) -> Option<i64> {
+    let date = headers.get(DATE)?.to_str().ok()?;
+    DateTime::parse_from_rfc2822(date).ok().map(|date| date.timestamp_millis())
 }
 
 /// Where a service with these settings is reached from its own machine.

@@ -13,7 +13,7 @@ fn parse(line: &str) -> Result<Cli, clap::Error> {
 }
 
 /// Runs a command line; gives back its exit code and what it wrote to stdout and stderr.
-fn ouzel(line: &str) -> (u8, String, String) {
+pub(super) fn ouzel(line: &str) -> (u8, String, String) {
     ouzel_in(line, &[])
 }
 
@@ -73,7 +73,7 @@ fn every_command_of_the_contract_is_there_and_explains_itself() {
     let names: Vec<String> = Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
     assert_eq!(
         names.join(" "),
-        "serve demo import train evaluate recommend client versions runs dead-letters doctor config openapi"
+        "serve demo import train evaluate recommend client versions runs dead-letters doctor config openapi completions"
     );
     for command in Cli::command().get_subcommands() {
         assert!(command.get_about().is_some(), "{}", command.get_name());
@@ -102,6 +102,7 @@ fn the_contracts_lines_parse_and_wrong_ones_do_not() {
         "ouzel doctor --repair",
         "ouzel config",
         "ouzel openapi",
+        "ouzel completions zsh",
     ] {
         assert!(parse(line).is_ok(), "{line}: {}", parse(line).err().map(|e| e.to_string()).unwrap_or_default());
     }
@@ -116,6 +117,7 @@ fn the_contracts_lines_parse_and_wrong_ones_do_not() {
         "ouzel versions",
         "ouzel versions show three",
         "ouzel doctor --live --repair",
+        "ouzel completions csh",
         "ouzel demo --every soon",
     ] {
         assert_eq!(parse(line).err().map(|error| error.exit_code()), Some(2), "{line}");
@@ -265,7 +267,7 @@ fn a_live_doctor_tells_what_is_wrong() {
     assert_eq!((code, err.as_str()), (1, "ouzel: one thing is wrong\n"));
     insta::assert_snapshot!(out, @r"
     PART                   WHAT
-    ready           look   answers requests; away at the moment: kafka
+    ready           look   answers requests; away at the moment: kafka (`ouzel doctor` with the service's settings says why)
     model           look   no version yet, lists come from what is popular; `ouzel runs start` trains one
     actor ingestor  ok     runs
     actor trainer   WRONG  is hung, rebuilt 2 times, the last after: panicked: x

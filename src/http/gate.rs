@@ -8,7 +8,7 @@ use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, Uri, header};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpRequest, web};
+use actix_web::{Error, HttpMessage, HttpRequest, web};
 use futures_util::FutureExt;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -19,6 +19,7 @@ use super::errors::{ApiError, Kind};
 use super::lateness::Lateness;
 use super::service::Service;
 use crate::actors::traces::Trace;
+use crate::model::version_news::By;
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +119,7 @@ fn check(plan: &Plan, service: &Service, request: &HttpRequest) -> Result<Option
         }
         if !safe && scope == Scope::Admin {
             audit(request, caller);
+            request.extensions_mut().insert(caller);
         }
     }
     if plan.admitted { admit(service, request).map(Some) } else { Ok(None) }
@@ -144,6 +146,12 @@ fn audit(request: &HttpRequest, caller: Caller) {
         path = request.path(),
         "administration"
     );
+}
+
+/// Who calls for an administration's work, to be told of it.
+pub(super) fn by(request: &HttpRequest) -> By {
+    let caller = request.extensions().get::<Caller>().map(ToString::to_string).unwrap_or_default();
+    By::call(caller, request_id(request).to_owned())
 }
 
 /// Whether a browser says that the page behind the request is another site's.

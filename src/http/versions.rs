@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
 use super::errors::{ApiError, Kind};
+use super::gate;
 use super::openapi::Refused;
 use super::params::{self, Params};
 use super::service::Service;
@@ -97,16 +98,20 @@ pub async fn show(service: web::Data<Service>, version: web::Path<String>) -> Re
 /// `POST /v1/versions/{version}/promote`.
 #[utoipa::path(post, path = "/v1/versions/{version}/promote", tag = "versions", params(("version" = u64, Path, description = "The version's number")),
     responses((status = 200, description = "It answers now", body = VersionView), (status = 409, description = "It is damaged", body = super::errors::Problem, content_type = "application/problem+json"), Refused))]
-pub async fn promote(service: web::Data<Service>, version: web::Path<String>) -> Result<HttpResponse, ApiError> {
-    let manifest = service.parts.registry.promote(params::version(&version)?).await?;
+pub async fn promote(
+    service: web::Data<Service>,
+    version: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let manifest = service.parts.registry.promote(params::version(&version)?, gate::by(&request)).await?;
     answering_now(&service, manifest).await
 }
 
 /// `POST /v1/rollback`.
 #[utoipa::path(post, path = "/v1/rollback", tag = "versions",
     responses((status = 200, description = "The version before answers now", body = VersionView), (status = 409, description = "There is none", body = super::errors::Problem, content_type = "application/problem+json"), Refused))]
-pub async fn rollback(service: web::Data<Service>) -> Result<HttpResponse, ApiError> {
-    let manifest = service.parts.registry.rollback().await?;
+pub async fn rollback(service: web::Data<Service>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let manifest = service.parts.registry.rollback(gate::by(&request)).await?;
     answering_now(&service, manifest).await
 }
 

@@ -4,7 +4,7 @@
 //! a bounded channel; when the channel is full the thread goes on polling with its partitions paused. [`events`] follows all
 //! partitions of a topic from offsets that the caller keeps, [`requests`] reads in a consumer group and commits what was
 //! answered, [`replies`] reads what was answered, [`models`] hears announcements. [`producer`] sends and resolves on the
-//! delivery report. [`dead_letters`] lists what could not be read or applied and sends it back. [`codec`] turns records into
+//! delivery report, [`outlet`] sends behind its callers. [`dead_letters`] lists what could not be read or applied and sends it back. [`codec`] turns records into
 //! events and questions and answers into records. [`broker`] says whether a broker is there, [`check`] asks one. [`embedded`] is a broker for
 //! demonstrations and tests.
 
@@ -24,6 +24,7 @@ pub mod models;
 mod oauth;
 pub mod options;
 mod outbox;
+pub mod outlet;
 mod positions;
 pub mod producer;
 pub mod record;

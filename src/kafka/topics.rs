@@ -29,7 +29,8 @@ pub fn names(kafka: &Kafka) -> Vec<String> {
     let read = [&kafka.events_topic, &kafka.requests_topic];
     let dead = read.map(|topic| format!("{topic}{}", kafka.dead_letter_suffix));
     let plain = [&kafka.events_topic, &kafka.requests_topic, &kafka.replies_topic, &kafka.models_topic];
-    plain.into_iter().cloned().chain(dead).collect()
+    let versions = Some(&kafka.versions_topic).filter(|topic| !topic.is_empty());
+    plain.into_iter().chain(versions).cloned().chain(dead).collect()
 }
 
 /// Makes the missing ones of [`names`] on a thread of its own, which tries until a broker answers and then ends. That a

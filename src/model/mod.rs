@@ -30,4 +30,5 @@ pub mod selection;
 pub mod serving;
 pub mod shelves;
 pub mod training;
+pub mod version_news;
 pub mod wire;

@@ -47,6 +47,11 @@ pub(super) fn topic(text: &str) -> Option<String> {
     (!fine).then(|| format!("must be 1 to 249 of the letters a-z, A-Z, 0-9, '.', '_' and '-', not {text:?}"))
 }
 
+/// Nothing, or a topic's name.
+pub(super) fn topic_or_none(text: &str) -> Option<String> {
+    if text.is_empty() { None } else { topic(text) }
+}
+
 /// Where a first start begins.
 pub(super) fn kafka_start(text: &str) -> Option<String> {
     let fine = match text.split_once('=') {
@@ -95,7 +100,7 @@ mod tests {
     #[test]
     fn each_form_takes_what_is_meant_and_refuses_what_is_not() {
         type Form = fn(&str) -> Option<String>;
-        let cases: [(Form, &[&str], &[&str]); 6] = [
+        let cases: [(Form, &[&str], &[&str]); 7] = [
             (url, &["", "http://h:1", "https://h/x"], &["h:1", "http://", "ftp://h", "http://a b"]),
             (
                 brokers,
@@ -103,6 +108,7 @@ mod tests {
                 &["a:", "a:0", "a:99999", "a:1,,b:2", ":1"],
             ),
             (topic, &["events", "a.b-c_D9"], &["", "a b", "ä"]),
+            (topic_or_none, &["", "versions"], &["a b"]),
             (
                 kafka_start,
                 &["earliest", "latest", "ts=2026-01-31T00:00:00Z", "ts=1700000000000", "last=7d"],

@@ -169,6 +169,8 @@ pub struct Kafka {
     pub requests_topic: String,
     pub replies_topic: String,
     pub models_topic: String,
+    /// What happens to versions, refusals too, is told here; empty: nowhere.
+    pub versions_topic: String,
     /// Put behind a topic's name for its dead letters.
     pub dead_letter_suffix: String,
     /// The consumer group of the requests.

@@ -48,7 +48,7 @@ const MANY: i64 = 1 << 40;
 /// The largest number that the 32-bit fields hold.
 const F32: f64 = f32::MAX as f64;
 
-const RULES: [(&str, Rule); 69] = [
+const RULES: [(&str, Rule); 70] = [
     ("server.address", Rule::Form(forms::address)),
     ("server.port", Rule::Int(0, 65_535)),
     ("server.role", Rule::OneOf(&["all", "train", "serve"])),
@@ -67,6 +67,7 @@ const RULES: [(&str, Rule); 69] = [
     ("kafka.requests_topic", Rule::Form(forms::topic)),
     ("kafka.replies_topic", Rule::Form(forms::topic)),
     ("kafka.models_topic", Rule::Form(forms::topic)),
+    ("kafka.versions_topic", Rule::Form(forms::topic_or_none)),
     ("kafka.dead_letter_suffix", Rule::Form(forms::topic)),
     ("kafka.requests_group", Rule::Filled),
     ("kafka.models_group", Rule::Filled),

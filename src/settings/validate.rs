@@ -96,12 +96,13 @@ pub(super) fn contradictions(settings: &Settings) -> Vec<Contradiction> {
         ("kafka.requests_topic", &kafka.requests_topic),
         ("kafka.replies_topic", &kafka.replies_topic),
         ("kafka.models_topic", &kafka.models_topic),
+        ("kafka.versions_topic", &kafka.versions_topic),
         ("kafka.events_topic", &kafka.events_topic),
     ];
     for (place, &(key, topic)) in topics.iter().enumerate() {
-        let twin = topics.iter().skip(place + 1).find(|(_, other)| *other == topic);
+        let twin = topics.iter().skip(place + 1).find(|(_, other)| *other == topic && !topic.is_empty());
         if let Some((other, _)) = twin {
-            let all = &["kafka.events_topic", "kafka.replies_topic", "kafka.models_topic"];
+            let all = &["kafka.events_topic", "kafka.replies_topic", "kafka.models_topic", "kafka.versions_topic"];
             say(true, key, all, format!("is the same topic as {other}: each needs one of its own"));
         }
     }

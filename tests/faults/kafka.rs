@@ -44,7 +44,7 @@ impl Kafka {
     pub fn on(real: Option<String>) -> Self {
         let run = format!("{}-{}", std::process::id(), TESTS.fetch_add(1, Ordering::Relaxed));
         let topic = |name: &str| format!("{name}-{run}");
-        let topics = ["events", "mdata", "recommendations", "models", "events.dlq", "mdata.dlq"];
+        let topics = ["events", "mdata", "recommendations", "models", "versions", "events.dlq", "mdata.dlq"];
         let names: Vec<String> = topics
             .map(|name| name.strip_suffix(".dlq").map_or_else(|| topic(name), |name| topic(name) + ".dlq"))
             .into();

@@ -15,4 +15,5 @@ mod secure;
 mod traces;
 #[path = "../service/traces_of.rs"]
 mod traces_of;
+mod versions;
 mod wire;

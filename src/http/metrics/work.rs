@@ -14,6 +14,8 @@ pub(super) fn write(meters: &Meters, kafka: bool, out: &mut Text) {
     if kafka {
         out.head("ouzel_dead_letters_total", "counter", "Records put among the dead letters.");
         by_two(&meters.dead_letters, "ouzel_dead_letters_total", ["topic", "reason"], out);
+        out.head("ouzel_version_records_total", "counter", "Records that tell of versions, by what became of them.");
+        by_one(&meters.told, "ouzel_version_records_total", "outcome", out);
         let replies = meters.replies.load(Ordering::Relaxed) as f64;
         out.one("ouzel_kafka_requests_answered_total", "counter", "Requests of the topic that were answered.", replies);
         let help = "Time from a request's record to its delivered reply.";

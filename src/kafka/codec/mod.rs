@@ -8,6 +8,7 @@ pub mod event;
 pub mod messages;
 pub mod reply;
 pub mod request;
+pub mod version_news;
 
 use super::record::Record;
 use crate::model::event::EventError;

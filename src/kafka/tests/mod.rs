@@ -3,6 +3,7 @@
 mod away;
 mod dead_letters;
 mod events;
+mod outlet;
 mod producer;
 mod requests;
 

@@ -69,7 +69,7 @@ pub use list::{Gap, Segment};
 pub use open::Recovery;
 pub use record::{Appended, Change, LogRecord, Outcome};
 pub use repair::{RepairReport, repair};
-pub use room::is_no_room;
+pub use room::{free_bytes, is_no_room};
 pub use verify::{Finding as VerifyFinding, VerifyReport, verify};
 
 use crate::model::erasure::Erasures;

@@ -42,7 +42,7 @@ impl Room {
     /// [`LogError::Full`] where there is not, [`LogError::Io`].
     pub(super) fn check(&self, folder: &Path) -> Result<(), LogError> {
         let wanted = if self.has_failed() { self.min_free.max(AFTER_FAILURE) } else { self.min_free };
-        let free = free(folder).map_err(LogError::io(folder))?;
+        let free = free_bytes(folder).map_err(LogError::io(folder))?;
         let full = free < wanted;
         self.full.store(full, Ordering::Relaxed);
         if full { Err(LogError::Full { folder: folder.to_owned(), free, wanted }) } else { Ok(()) }
@@ -51,7 +51,7 @@ impl Room {
     /// What is said of a write that has failed for want of room.
     pub(super) fn full(&self, folder: &Path) -> LogError {
         let wanted = self.min_free.max(AFTER_FAILURE);
-        LogError::Full { folder: folder.to_owned(), free: free(folder).unwrap_or_default(), wanted }
+        LogError::Full { folder: folder.to_owned(), free: free_bytes(folder).unwrap_or_default(), wanted }
     }
 
     /// A write has failed, so that the tables take no more.
@@ -70,7 +70,10 @@ impl Room {
 }
 
 /// Bytes that this process may still write where `folder` is.
-fn free(folder: &Path) -> Result<u64, Error> {
+///
+/// # Errors
+/// What the system says.
+pub fn free_bytes(folder: &Path) -> Result<u64, Error> {
     let found = rustix::fs::statvfs(folder)?;
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }

@@ -211,7 +211,7 @@ async fn send_badly(url: String) {
 
 /// Purchases that chance alone makes, of few items often and of many seldom: what others took says nothing, and `item-knn`
 /// is 7 % worse than what is popular. With times and a counted search, each run finds the same.
-fn chance() -> Vec<Value> {
+pub(crate) fn chance() -> Vec<Value> {
     let mut state = 7_u64;
     let mut draw = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
