@@ -46,8 +46,9 @@ pub struct RegistryParts {
     pub follows: bool,
     /// Tells others of what happens to versions.
     pub announce: Announce,
-    /// Called once the alias was read and its version answers, or none can.
-    pub ready: Arc<dyn Fn() + Send + Sync>,
+    /// Called after each look at the alias: with true, once, when its version answers or none can; with false where it cannot
+    /// be read yet.
+    pub looked: Arc<dyn Fn(bool) + Send + Sync>,
     /// Who was erased.
     pub erasures: Arc<Erasures>,
     /// Where loads are timed.
@@ -58,7 +59,7 @@ pub struct RegistryParts {
 pub struct Registry {
     releases: Arc<Mutex<Releases>>,
     follows: bool,
-    ready: Arc<dyn Fn() + Send + Sync>,
+    looked: Arc<dyn Fn(bool) + Send + Sync>,
     _guard: ExitGuard,
 }
 
@@ -108,9 +109,9 @@ impl Registry {
     /// A registry on `parts`.
     #[must_use]
     pub fn new(parts: RegistryParts, guard: ExitGuard) -> Self {
-        let (ready, follows) = (parts.ready.clone(), parts.follows);
+        let (looked, follows) = (parts.looked.clone(), parts.follows);
         let releases = Releases::new(parts);
-        Self { releases: Arc::new(Mutex::new(releases)), follows, ready, _guard: guard }
+        Self { releases: Arc::new(Mutex::new(releases)), follows, looked, _guard: guard }
     }
 }
 
@@ -118,7 +119,7 @@ impl Actor for Registry {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        let (releases, follows) = (self.releases.clone(), self.follows);
+        let (releases, follows, looked) = (self.releases.clone(), self.follows, self.looked.clone());
         let resume = async move {
             loop {
                 let resumed = releases.lock().await.resume().await;
@@ -126,6 +127,7 @@ impl Actor for Registry {
                     // Without the alias nobody knows whether there is a version: nothing may be taken for granted.
                     Err(error) if follows || matches!(error, RegistryError::Store(_)) => {
                         tracing::warn!(%error, "the live version cannot be read yet");
+                        looked(false);
                         tokio::time::sleep(AGAIN).await;
                     }
                     other => return other,
@@ -137,7 +139,7 @@ impl Actor for Registry {
             if let Err(error) = result {
                 tracing::error!(%error, "no version could be made live at the start");
             }
-            (registry.ready)();
+            (registry.looked)(true);
         }));
     }
 }

@@ -46,7 +46,7 @@ pub struct Releases {
 impl Releases {
     /// Releases out of a store, with nothing loaded.
     pub fn new(parts: RegistryParts) -> Self {
-        let RegistryParts { store, catalogue, serving, announce, follows, ready: _, erasures, meters } = parts;
+        let RegistryParts { store, catalogue, serving, announce, follows, looked: _, erasures, meters } = parts;
         let (live, previous, asked) = (None, None, None);
         Self { store, catalogue, serving, announce, follows, erasures, meters, live, previous, asked }
     }

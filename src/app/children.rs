@@ -47,7 +47,7 @@ pub struct Children {
 /// Makes the factories.
 pub fn factories(wiring: &Wiring<'_>) -> Result<Children, StartError> {
     let parts = wiring.parts;
-    let alias_read = Arc::new(AtomicBool::new(false));
+    let (looked_at, alias_read) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let (serving_slot, registry_slot, trainer_slot) = (Slot::default(), Slot::default(), Slot::default());
     let registry = RegistryHandle::new(registry_slot.clone());
     let eraser = EraserHandle::new(parts.log.erasures().clone());
@@ -55,15 +55,24 @@ pub fn factories(wiring: &Wiring<'_>) -> Result<Children, StartError> {
 
     let announce = wiring.kafka.map(|kafka| kafka.announce(wiring.base_url.clone(), parts));
     let announce = announce.unwrap_or_else(|| Arc::new(|_| ()));
+    let looked: Arc<dyn Fn(bool) + Send + Sync> = {
+        let (looked_at, alias_read) = (looked_at.clone(), alias_read.clone());
+        Arc::new(move |read| {
+            alias_read.fetch_or(read, Ordering::AcqRel);
+            looked_at.store(true, Ordering::Release);
+        })
+    };
     let mut factories = vec![
         serving(wiring, serving_slot.clone()),
         ingestor(parts),
-        registry_factory(wiring, registry_slot, serving_slot, alias_read.clone(), announce.clone()),
+        registry_factory(wiring, registry_slot, serving_slot, looked, announce.clone()),
         eraser_factory(parts, registry.clone(), eraser.clone()),
     ];
-    if parts.settings.server.role == Role::Serve {
-        parts.readiness.blocked_while("the live version", move || !alias_read.load(Ordering::Acquire));
-    } else {
+    let serves = parts.settings.server.role == Role::Serve;
+    // A store that is away keeps nobody but a replica from answering; a version that is being read is waited for.
+    let awaited = if serves { alias_read.clone() } else { looked_at };
+    parts.readiness.blocked_while("the live version", move || !awaited.load(Ordering::Acquire));
+    if !serves {
         factories.push(trainer_factory(wiring, trainer_slot.clone(), registry.clone(), alias_read, announce)?);
     }
     if let Some(kafka) = wiring.kafka {
@@ -102,7 +111,7 @@ fn registry_factory(
     wiring: &Wiring<'_>,
     slot: Slot<Registry>,
     serving: Slot<Serving>,
-    alias_read: Arc<AtomicBool>,
+    looked: Arc<dyn Fn(bool) + Send + Sync>,
     announce: Announce,
 ) -> Box<dyn Factory> {
     let parts = RegistryParts {
@@ -111,7 +120,7 @@ fn registry_factory(
         serving,
         follows: wiring.parts.settings.server.role == Role::Serve,
         announce,
-        ready: Arc::new(move || alias_read.store(true, Ordering::Release)),
+        looked,
         erasures: wiring.parts.log.erasures().clone(),
         meters: wiring.parts.meters.clone(),
     };
