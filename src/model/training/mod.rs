@@ -2,6 +2,7 @@
 
 pub mod choose;
 pub mod gate;
+pub mod given;
 pub mod job;
 pub mod network;
 pub mod pipeline;

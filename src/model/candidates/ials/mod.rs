@@ -10,6 +10,7 @@
 mod axes;
 mod explain;
 mod factors;
+mod given;
 mod model;
 mod positives;
 mod preconditioner;
@@ -30,6 +31,7 @@ use crate::model::training::job::{FitError, Job};
 use crate::model::training::pool;
 
 pub use factors::{Factors, Row};
+pub use given::{GivenError, GivenFactors, SparkSettings};
 pub use positives::{Entries, Positives, Rows};
 use preconditioner::Expected;
 pub use training::{Alternation, drawn};
