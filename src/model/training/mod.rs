@@ -12,6 +12,8 @@ mod prune;
 pub mod search;
 
 #[cfg(test)]
+mod given_tests;
+#[cfg(test)]
 mod pipeline_tests;
 #[cfg(test)]
 mod search_tests;

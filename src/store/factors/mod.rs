@@ -2,6 +2,8 @@
 //! its first bytes say.
 
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod parquet_files;
 mod tensors;
 #[cfg(test)]

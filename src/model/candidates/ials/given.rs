@@ -1,6 +1,7 @@
 //! Items' factors that were fitted elsewhere, checked as they come in, and the model that they make.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,9 @@ pub enum GivenError {
     /// More than is supported in all.
     #[error("there are more than {MOST_ITEMS} items or {MOST_NUMBERS} factors in all; train with fewer")]
     TooMany,
+    /// Every factor is 0: whoever asks would get what is popular, under another name.
+    #[error("every factor of every known item is 0; such a model has nothing to say")]
+    Nothing,
     /// None of the items is known.
     #[error(
         "none of the {0} items is in the catalogue; are they named by the ids of the events, not by numbers given in training?"
@@ -94,9 +98,10 @@ impl GivenFactors {
         if self.item_ids.len() >= MOST_ITEMS || self.values.len() + found > MOST_NUMBERS {
             return Err(GivenError::TooMany);
         }
-        if self.rows.insert(item.clone(), self.item_ids.len()).is_some() {
-            return Err(GivenError::Doubled(item));
-        }
+        match self.rows.entry(item.clone()) {
+            Entry::Occupied(_) => return Err(GivenError::Doubled(item)),
+            Entry::Vacant(place) => place.insert(self.item_ids.len()),
+        };
         self.factors = found;
         self.item_ids.push(item);
         self.values.extend_from_slice(values);
@@ -124,7 +129,7 @@ impl GivenFactors {
     /// The factors of the items that are `known`, in their order.
     ///
     /// # Errors
-    /// [`GivenError::Empty`], or [`GivenError::Unknown`] where none is.
+    /// [`GivenError::Empty`], [`GivenError::Unknown`] where none is, or [`GivenError::Nothing`].
     pub fn only(&self, known: impl Fn(&ItemId) -> bool) -> Result<Self, GivenError> {
         if self.item_ids.is_empty() {
             return Err(GivenError::Empty);
@@ -133,7 +138,10 @@ impl GivenFactors {
         for item in self.item_ids.iter().filter(|item| known(item)) {
             kept.push(item.clone(), self.of(item).unwrap_or_default())?;
         }
-        if kept.item_ids.is_empty() { Err(GivenError::Unknown(self.item_ids.len())) } else { Ok(kept) }
+        if kept.item_ids.is_empty() {
+            return Err(GivenError::Unknown(self.item_ids.len()));
+        }
+        if kept.values.iter().all(|&value| value == 0.0) { Err(GivenError::Nothing) } else { Ok(kept) }
     }
 
     /// The model of `item_ids`, those without factors among them scoring 0 and saying nothing of who took them.
@@ -216,7 +224,9 @@ mod tests {
         assert!(nan.to_string().contains("item b has a factor of NaN"), "{nan}");
         given.push(id("b"), &[3.0, 4.0]).unwrap();
         assert_eq!(given.only(|item| *item == id("x")), Err(GivenError::Unknown(2)));
-        assert_eq!(given.only(|item| *item == id("b")).unwrap().item_ids(), [id("b")]);
+        given.push(id("c"), &[0.0, -0.0]).unwrap();
+        assert_eq!(given.only(|item| *item == id("c")), Err(GivenError::Nothing));
+        assert_eq!(given.only(|item| *item != id("a")).unwrap().item_ids(), [id("b"), id("c")]);
     }
 
     #[test]
