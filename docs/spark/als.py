@@ -2,9 +2,9 @@
 
     spark-submit als.py DATA_DIR --out factors --until 2026-11-01T00:00:00Z
 
-DATA_DIR is Ouzel's data folder, or a copy of its `segments.json` and `segments/` where Spark can read it (s3a://…, hdfs://…).
-Two models are fitted: one on the events up to --until, which the gate judges by what came later, and one on all events, which
-answers. Without --until there is only the second. The command that imports them is printed at the end.
+DATA_DIR is Ouzel's data folder, or a copy of its `segments.json` and `segments/` where Spark can read it (s3a://…,
+hdfs://…). Two models are fitted: one on the events up to --until, which the gate judges by what came later, and one on all
+events, which answers. Without --until there is only the second. The command that imports them is printed at the end.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-//! `ouzel versions`: the trained models of a running service; and such as were trained elsewhere, into a stopped one's folder.
+//! `ouzel versions`: the trained models of a running service.
 
 use std::collections::BTreeMap;
 

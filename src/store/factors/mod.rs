@@ -1,5 +1,5 @@
-//! Files of items' factors that were trained elsewhere: Parquet, as Spark writes a model's, or safetensors. What a file is,
-//! its first bytes say.
+//! Files of items' factors that were trained elsewhere: Parquet, as Spark writes a model's, or safetensors. The first bytes
+//! say which.
 
 mod error;
 #[cfg(any(test, fuzzing))]
