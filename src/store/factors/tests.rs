@@ -42,8 +42,11 @@ macro_rules! column {
     }};
 }
 
+/// A list of factors; none is a gap.
+type List = Option<Vec<Option<f32>>>;
+
 /// Rows of texts and lists under [`NAMED`]; none is a gap.
-fn named(path: &Path, compression: Compression, rows: &[(Option<&str>, Option<Vec<Option<f32>>>)]) {
+fn named(path: &Path, compression: Compression, rows: &[(Option<&str>, List)]) {
     parquet(path, NAMED, compression, |group| {
         let ids: Vec<ByteArray> = rows.iter().filter_map(|(id, _)| id.map(ByteArray::from)).collect();
         let defined: Vec<i16> = rows.iter().map(|(id, _)| id.is_some().into()).collect();
@@ -65,7 +68,7 @@ fn named(path: &Path, compression: Compression, rows: &[(Option<&str>, Option<Ve
     });
 }
 
-fn list(values: &[f32]) -> Option<Vec<Option<f32>>> {
+fn list(values: &[f32]) -> List {
     Some(values.iter().copied().map(Some).collect())
 }
 
