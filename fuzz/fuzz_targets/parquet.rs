@@ -2,4 +2,11 @@
 //! page claims, which is less than 2 GiB, before it unpacks the page.
 #![no_main]
 
-ouzel_fuzz::target!(4096 MiB, [ouzel::store::import::fuzzing::PARQUET, ouzel::store::log::fuzzing::SEGMENT, ouzel::store::factors::fuzzing::PARQUET]);
+ouzel_fuzz::target!(
+    4096 MiB,
+    [
+        ouzel::store::import::fuzzing::PARQUET,
+        ouzel::store::log::fuzzing::SEGMENT,
+        ouzel::store::factors::fuzzing::PARQUET
+    ]
+);
