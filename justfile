@@ -241,6 +241,28 @@ notebook:
     export PYTHONPATH="$PWD/tests/page" PYTHONDONTWRITEBYTECODE=1
     "$tools/bin/python" notebooks/check.py "$target/notebook/explore.ipynb"
 
+spark_tools := env("OUZEL_TOOLS", ".tools") / "spark"
+
+# A real Spark trains on sealed segments, and its factors answer: a minute or two, and half a gigabyte of PyPI's the first time. Needs
+# Java 17. OUZEL_BIN as for `page`.
+spark *args:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    tools="{{ spark_tools }}"
+    if ! cmp -s tests/spark/requirements.txt "$tools/requirements.txt"; then
+      python3 -m venv --clear "$tools"
+      "$tools/bin/python" -m pip install --quiet --disable-pip-version-check -r tests/spark/requirements.txt
+      cp tests/spark/requirements.txt "$tools/requirements.txt"
+    fi
+    if [[ -z "${OUZEL_BIN:-}" ]]; then
+      cargo build
+      export OUZEL_BIN="${CARGO_TARGET_DIR:-$PWD/target}/debug/ouzel"
+    fi
+    export PYTHONPATH="$PWD/tests/page" PYTHONDONTWRITEBYTECODE=1
+    export SPARK_LOCAL_IP=127.0.0.1
+    export PYSPARK_SUBMIT_ARGS="--master local[2] --driver-memory 1g --conf spark.ui.enabled=false --conf spark.sql.shuffle.partitions=4 pyspark-shell"
+    "$tools/bin/python" -m pytest -q -p no:cacheprovider tests/spark {{ args }}
+
 # The manifests of k8s/ rendered and against their schemas, the alerts with their tests, the board's figures.
 k8s:
     scripts/k8s

@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says what broke by panicking")]
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use safetensors::tensor::{Dtype, TensorView};
 use tempfile::TempDir;
 
 /// A shop's folder and the commands run on it.
@@ -260,4 +262,58 @@ fn a_damaged_version_is_found_and_set_aside() {
     let repaired = shop.ouzel("doctor --repair").good();
     assert!(repaired.err.contains("version 1 was set aside"), "{}", repaired.err);
     shop.ouzel("doctor").good();
+}
+
+/// A file of factors of two dimensions, by the item's number.
+fn factors(shop: &Shop, name: &str, of: impl Fn(i16) -> [i16; 2]) {
+    let ids: Vec<String> = (0..20).map(|item| format!("i{item}")).collect();
+    let values: Vec<u8> = (0..20).flat_map(of).flat_map(|value| f32::from(value).to_le_bytes()).collect();
+    let tensor = TensorView::new(Dtype::F32, vec![20, 2], &values).unwrap();
+    let about = HashMap::from([("items".to_owned(), serde_json::to_string(&ids).unwrap())]);
+    fs::write(shop.path(name), safetensors::serialize([("factors", tensor)], Some(about)).unwrap()).unwrap();
+}
+
+#[test]
+fn factors_from_elsewhere_become_a_version_or_are_refused() {
+    let shop = Shop::new();
+    shop.file("events.csv", &events());
+    shop.ouzel("import events.csv").good();
+    factors(&shop, "camps.safetensors", |item| if item < 10 { [1, 0] } else { [0, 1] });
+    factors(&shop, "garbage.safetensors", |item| [item * 37 % 13 - 6, item * 53 % 11 - 5]);
+    factors(&shop, "nothing.safetensors", |_| [0, 0]);
+
+    let until = "--trained-until 1700300000";
+    assert!(shop.ouzel("versions import nothing.safetensors").err.contains("every factor of every known item is 0"));
+    let done = shop.ouzel(&format!("versions import camps.safetensors --alpha 10 {until}")).good();
+    assert!(done.out.contains("camps.safetensors: 20 items\nversion 1 is live\n"), "{}", done.out);
+    let live = fs::read(shop.path("data/artifacts/live.json")).unwrap();
+    let refused = shop.ouzel(&format!("versions import garbage.safetensors {until}"));
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("the gate refused the factors"), "{}", refused.err);
+    assert_eq!(fs::read(shop.path("data/artifacts/live.json")).unwrap(), live);
+    let again = shop.ouzel("versions import camps.safetensors --json");
+    assert_eq!(again.code, 1);
+    let again: serde_json::Value = serde_json::from_str(&again.out).unwrap();
+    assert_eq!((again["status"].as_str(), again["version"].is_null()), (Some("refused"), true), "{again}");
+    let reasons = again["gate"]["reasons"].to_string();
+    assert!(reasons.contains("may have been fitted on the holdout"), "{reasons}");
+    assert!(reasons.contains("the live version's ials"), "{reasons}");
+
+    for wrong in ["--alpha 0", "--weight-power 2", "--trained-until soon", "--judge-by camps.safetensors"] {
+        assert_eq!(shop.ouzel(&format!("versions import camps.safetensors {wrong}")).code, 2, "{wrong}");
+    }
+    let missing = shop.ouzel("versions import events.csv");
+    assert!(missing.code == 1 && missing.err.contains("it is neither Parquet nor safetensors"), "{}", missing.err);
+
+    let service = Service::start(&shop, &[]);
+    let listed = shop.ouzel(&format!("versions list --url {}", service.url)).good();
+    assert!(
+        listed.out.lines().nth(1).is_some_and(|line| line.contains("live") && line.contains("imported")),
+        "{}",
+        listed.out
+    );
+    let shown = shop.ouzel(&format!("versions show 1 --url {}", service.url)).good();
+    assert!(shown.out.contains("camps.safetensors") && shown.out.contains("\"alpha\":10.0"), "{}", shown.out);
+    let locked = shop.ouzel("versions import camps.safetensors");
+    assert!(locked.code == 1 && locked.err.contains("stop the service while factors are imported"), "{}", locked.err);
 }

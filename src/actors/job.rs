@@ -20,7 +20,7 @@ use super::trainer::Trainer;
 use super::watched::Watched;
 use crate::model::clock::Clock;
 use crate::model::ids::Version;
-use crate::model::manifest::{ARTIFACT_FORMAT, CandidateFigures, DataRange, GateVerdict, Manifest};
+use crate::model::manifest::{ARTIFACT_FORMAT, CandidateFigures, DataRange, GateVerdict, Imported, Manifest};
 use crate::model::run::RunStatus;
 use crate::model::serving::live::LiveModel;
 use crate::model::serving::prequential::Prequential;
@@ -157,9 +157,11 @@ fn failed(run: &str, status: RunStatus, error: String) -> RunFinished {
 }
 
 /// Where a version comes from.
-pub struct Origin<'a> {
-    /// The run that made it.
-    pub run: &'a str,
+pub struct Origin {
+    /// The run that made it, if one did.
+    pub run: Option<String>,
+    /// The files that it was imported from, if it was.
+    pub imported: Option<Imported>,
     /// The version that was live when the run began.
     pub parent: Option<Version>,
     /// When it is made, milliseconds of the epoch.
@@ -168,7 +170,7 @@ pub struct Origin<'a> {
 
 /// What is to become a version of a run's outcome; none where the gate refused it.
 #[must_use]
-pub fn registration(outcome: Outcome, data: DataRange, origin: &Origin<'_>) -> Option<Registration> {
+pub fn registration(outcome: Outcome, data: DataRange, origin: Origin) -> Option<Registration> {
     let fitted = outcome.fitted?;
     let draft = Manifest {
         format: ARTIFACT_FORMAT,
@@ -176,7 +178,8 @@ pub fn registration(outcome: Outcome, data: DataRange, origin: &Origin<'_>) -> O
         files: BTreeMap::new(),
         created_ms: origin.now_ms,
         recipe: outcome.chosen,
-        run: Some(origin.run.to_owned()),
+        run: origin.run,
+        imported: origin.imported,
         parent: origin.parent,
         data,
         protocol: outcome.protocol.to_string(),
@@ -229,8 +232,9 @@ fn perform(run: &str, parts: &JobParts, job: &Job) -> RunFinished {
         return finished;
     }
     job.step("publish");
-    let origin = Origin { run, parent: live.as_ref().map(|live| live.version()), now_ms: parts.clock.now_ms() };
-    let Some(registration) = registration(outcome, data, &origin) else { return finished };
+    let (parent, now_ms) = (live.as_ref().map(|live| live.version()), parts.clock.now_ms());
+    let origin = Origin { run: Some(run.to_owned()), imported: None, parent, now_ms };
+    let Some(registration) = registration(outcome, data, origin) else { return finished };
     drop(live);
     match runtime.block_on(parts.registry.register(registration)) {
         Ok(manifest) => {

@@ -8,6 +8,7 @@ use crate::actors::ingest_memory::Memory;
 use crate::actors::messages::{Registration, Snapshot};
 use crate::actors::meters::Meters;
 use crate::actors::releases::{load_live, store_error, write_checked};
+use crate::model::ids::ItemId;
 use crate::model::manifest::Manifest;
 use crate::model::serving::live::LiveModel;
 use crate::model::serving::recommend::Recommending;
@@ -52,6 +53,12 @@ impl Offline {
         let live = load_live(&self.versions, &self.memory.catalogue, &Meters::default()).await?;
         self.recommending.live.store(live.clone());
         Ok(live)
+    }
+
+    /// Whether the catalogue has the item: it has an event, item data, or a place in the version that was loaded.
+    #[must_use]
+    pub fn knows(&self, item: &ItemId) -> bool {
+        self.memory.catalogue.known(item).is_some()
     }
 
     /// All of the log, to train on. The histories are emptied, since a run needs the room: no list can be made after this.

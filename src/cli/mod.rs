@@ -26,6 +26,7 @@ mod telemetry;
 mod train;
 mod trust;
 mod versions;
+mod versions_import;
 
 use std::io::Write;
 use std::path::PathBuf;

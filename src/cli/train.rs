@@ -107,9 +107,9 @@ fn work(
     let outcome = pipeline::train(rows, &plan, recipe, parent, job)?;
     record.candidates.clone_from(&outcome.candidates);
     record.gate = Some(outcome.verdict.clone());
-    let origin =
-        Origin { run: &record.id, parent: live.as_ref().map(|live| live.version()), now_ms: Clock::System.now_ms() };
-    let Some(registration) = registration(outcome, data, &origin) else {
+    let (parent, now_ms) = (live.as_ref().map(|live| live.version()), Clock::System.now_ms());
+    let origin = Origin { run: Some(record.id.clone()), imported: None, parent, now_ms };
+    let Some(registration) = registration(outcome, data, origin) else {
         record.status = RunStatus::Refused;
         record.error = record.gate.as_ref().and_then(|gate| gate.reasons.first().cloned());
         return Ok(());

@@ -8,9 +8,10 @@ use serde_json::Value;
 use super::arguments::RemoteArgs;
 use super::remote::{Remote, RemoteError, wait_for};
 use super::table::{Table, clean};
-use super::{Context, shown};
+use super::versions_import::ImportArgs;
+use super::{Context, shown, versions_import};
 
-/// Lists, shows and switches the trained models of a running service.
+/// Lists, shows and switches the trained models of a running service, and imports such as were trained elsewhere.
 #[derive(Debug, Args)]
 pub struct VersionsArgs {
     /// What to do.
@@ -21,6 +22,14 @@ pub struct VersionsArgs {
 /// What can be done with versions.
 #[derive(Debug, Subcommand)]
 pub enum VersionsAction {
+    #[command(flatten)]
+    Asked(ServiceAction),
+    Import(ImportArgs),
+}
+
+/// What is asked of a running service.
+#[derive(Debug, Subcommand)]
+pub enum ServiceAction {
     /// Lists the versions, newest first, with the live one marked.
     List(Asked),
     /// Shows one version: its kind, data, figures and the gate's verdict.
@@ -52,29 +61,36 @@ pub struct Asked {
 }
 
 pub(super) fn run(args: &VersionsArgs, context: &mut Context<'_>) -> anyhow::Result<()> {
-    let asked = match &args.action {
-        VersionsAction::List(asked) | VersionsAction::Rollback(asked) => asked,
-        VersionsAction::Show { asked, .. } | VersionsAction::Promote { asked, .. } => asked,
+    match &args.action {
+        VersionsAction::Asked(action) => ask(action, context),
+        VersionsAction::Import(args) => versions_import::run(args, context),
+    }
+}
+
+fn ask(action: &ServiceAction, context: &mut Context<'_>) -> anyhow::Result<()> {
+    let asked = match action {
+        ServiceAction::List(asked) | ServiceAction::Rollback(asked) => asked,
+        ServiceAction::Show { asked, .. } | ServiceAction::Promote { asked, .. } => asked,
     };
     let remote = Remote::new(&asked.remote, context)?;
     let body = wait_for(async {
-        Ok(match &args.action {
-            VersionsAction::List(_) => remote.get("/v1/versions").await?,
-            VersionsAction::Show { number, .. } => remote.get(&format!("/v1/versions/{number}")).await?,
-            VersionsAction::Promote { number, .. } => {
+        Ok(match action {
+            ServiceAction::List(_) => remote.get("/v1/versions").await?,
+            ServiceAction::Show { number, .. } => remote.get(&format!("/v1/versions/{number}")).await?,
+            ServiceAction::Promote { number, .. } => {
                 remote.post(&format!("/v1/versions/{number}/promote"), None).await?
             }
-            VersionsAction::Rollback(_) => remote.post("/v1/rollback", None).await?,
+            ServiceAction::Rollback(_) => remote.post("/v1/rollback", None).await?,
         })
     })?;
     if asked.json {
         writeln!(context.out, "{body:#}")?;
         return Ok(());
     }
-    match &args.action {
-        VersionsAction::List(_) => write!(context.out, "{}", listed(&body)?)?,
-        VersionsAction::Show { .. } => write!(context.out, "{}", shown_in_full(&body))?,
-        VersionsAction::Promote { .. } | VersionsAction::Rollback(_) => {
+    match action {
+        ServiceAction::List(_) => write!(context.out, "{}", listed(&body)?)?,
+        ServiceAction::Show { .. } => write!(context.out, "{}", shown_in_full(&body))?,
+        ServiceAction::Promote { .. } | ServiceAction::Rollback(_) => {
             let (version, kind) = (shown::plain(body.get("version")), shown::plain(body.pointer("/recipe/kind")));
             writeln!(context.out, "version {} is live ({})", clean(&version), clean(&kind))?;
         }
@@ -112,7 +128,10 @@ fn listed(body: &Value) -> Result<String, RemoteError> {
             figure("hr@10"),
             figure("ndcg@10"),
             figure("recall@20"),
-            shown::plain(manifest.get("run")),
+            match manifest.get("imported") {
+                Some(_) => "imported".to_owned(),
+                None => shown::plain(manifest.get("run")),
+            },
         ]);
     }
     Ok(table.to_string())
@@ -143,6 +162,17 @@ fn shown_in_full(manifest: &Value) -> String {
         ("protocol", shown::plain(manifest.get("protocol"))),
     ] {
         text.row([name.to_owned(), value]);
+    }
+    if manifest.get("imported").is_some() {
+        for (name, value) in [
+            ("imported from", shown::plain(manifest.pointer("/imported/factors/from"))),
+            ("checksum", shown::plain(manifest.pointer("/imported/factors/sha256"))),
+            ("training", shown::plain(manifest.pointer("/imported/settings"))),
+            ("trained until", shown::time(manifest.pointer("/imported/trained_until_ms"))),
+            ("unknown items", shown::plain(manifest.pointer("/imported/factors/unknown"))),
+        ] {
+            text.row([name.to_owned(), value]);
+        }
     }
     let reasons = manifest.pointer("/gate/reasons").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     for reason in reasons {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::candidates::ials::SparkSettings;
 use super::ids::Version;
 use super::recommender::RecipeSpec;
 
@@ -104,6 +105,37 @@ impl FileEntry {
     }
 }
 
+/// A file of factors that were fitted elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FactorsFile {
+    /// Where it was read from, as it was named.
+    pub from: String,
+    /// `parquet` or `safetensors`.
+    pub format: String,
+    /// The SHA-256 of the file, or of a folder's files behind each other in the order of their names, in hexadecimal.
+    pub sha256: String,
+    /// Their length.
+    pub bytes: u64,
+    /// Items in it.
+    pub items: u64,
+    /// Those of them that the catalogue did not know, which were left out.
+    pub unknown: u64,
+}
+
+/// What a version was made of that was fitted elsewhere.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Imported {
+    /// What answers.
+    pub factors: FactorsFile,
+    /// What the gate judged in its place, where it was something else: fitted by the same training, on less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged: Option<FactorsFile>,
+    /// The time of the last event that what the gate judged was fitted on, milliseconds of the epoch; none where nobody said.
+    pub trained_until_ms: Option<i64>,
+    /// How the training was set.
+    pub settings: SparkSettings,
+}
+
 /// The manifest of one version, written last.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -117,6 +149,9 @@ pub struct Manifest {
     pub created_ms: i64,
     /// The run that made it; none for an imported version.
     pub run: Option<String>,
+    /// Where it comes from, for an imported version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<Imported>,
     /// The version that was live when the run began.
     pub parent: Option<Version>,
     /// The data.
@@ -141,6 +176,7 @@ impl Manifest {
             recipe,
             created_ms,
             run: None,
+            imported: None,
             parent: None,
             data: DataRange::default(),
             protocol: "temporal".to_owned(),

@@ -1,17 +1,35 @@
 //! What outlives a process: the event log, files and objects. Only [`crate::model`] and the settings are known here.
 
 pub mod artifacts;
+pub mod factors;
+mod fields;
 mod guarded;
 pub mod import;
 pub mod log;
 pub mod s3;
 pub mod versions;
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use artifacts::StoreError;
+use sha2::{Digest, Sha256};
 
 use crate::model::training::pool;
+
+/// Adds a file's bytes, from where it stands to its end, to `sum`.
+fn add_to_sum(sum: &mut Sha256, file: &mut File) -> io::Result<()> {
+    let mut buffer = vec![0; 1 << 17];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => sum.update(buffer.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
 
 /// Does what blocks or takes long on a thread where it holds nobody up; a panic in it goes on in the caller.
 ///

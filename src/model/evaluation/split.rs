@@ -180,8 +180,7 @@ pub fn leave_last_out(rows: impl Into<Selection>) -> Split {
     }
 }
 
-/// Cuts at the 90 % quantile of the pairs' first times: rows up to it are train, and the test items of a user are those
-/// first taken after it. Rows without a time count as before. What train never saw is dropped.
+/// Cuts at the 90 % quantile of the pairs' first times, as [`after`] does.
 #[must_use]
 pub fn temporal(rows: impl Into<Selection>) -> Split {
     let all = rows.into();
@@ -195,7 +194,16 @@ pub fn temporal(rows: impl Into<Selection>) -> Split {
     let at = times.len().saturating_sub(1) * 9 / 10;
     let cut = if times.is_empty() { i64::MAX } else { *times.select_nth_unstable(at).1 };
     drop(times);
+    after(all, cut)
+}
 
+/// Rows up to the time `cut`, in milliseconds of the epoch, are train, and the test items of a user are those first taken
+/// after it. Rows without a time count as before. What train never saw is dropped.
+#[must_use]
+pub fn after(rows: impl Into<Selection>, cut: i64) -> Split {
+    let all = rows.into();
+    let rows = all.table().as_ref();
+    let mut sorted = Vec::new();
     let train = all.filtered(|row| rows.times[row] <= cut);
     let user_seen: Vec<bool> = (0..train.users()).map(|user| !train.of(user).is_empty()).collect();
     let item_seen = train.items_seen();

@@ -19,6 +19,22 @@ pub const LIVE: &str = "live";
 /// candidate without a figure is refused.
 #[must_use]
 pub fn judge(chosen: &Scored, rivals: &[Scored], metric: Metric, margin: f64) -> GateVerdict {
+    compare(chosen, rivals, |rival| rival.spec == chosen.spec, metric, margin)
+}
+
+/// As [`judge`], of a model that was fitted elsewhere: a rival of the same kind and settings is none the less another one.
+#[must_use]
+pub fn judge_given(given: &Scored, rivals: &[Scored], metric: Metric, margin: f64) -> GateVerdict {
+    compare(given, rivals, |_| false, metric, margin)
+}
+
+fn compare(
+    chosen: &Scored,
+    rivals: &[Scored],
+    is_chosen: impl Fn(&Scored) -> bool,
+    metric: Metric,
+    margin: f64,
+) -> GateVerdict {
     let (name, kind) = (metric.name(), &chosen.spec.kind);
     let Some(own) = chosen.score(metric) else {
         let why = chosen.figures.error.as_deref().unwrap_or("nobody to test on");
@@ -27,7 +43,7 @@ pub fn judge(chosen: &Scored, rivals: &[Scored], metric: Metric, margin: f64) ->
     let (mut failed, mut passed) = (Vec::new(), Vec::new());
     for rival in rivals {
         let who = called(rival);
-        if rival.spec == chosen.spec {
+        if is_chosen(rival) {
             passed.push(format!("{who} is the chosen one itself, with {name} {own:.4}: nothing to compare"));
             continue;
         }

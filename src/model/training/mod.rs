@@ -2,6 +2,7 @@
 
 pub mod choose;
 pub mod gate;
+pub mod given;
 pub mod job;
 pub mod network;
 pub mod pipeline;
@@ -10,6 +11,8 @@ pub mod probes;
 mod prune;
 pub mod search;
 
+#[cfg(test)]
+mod given_tests;
 #[cfg(test)]
 mod pipeline_tests;
 #[cfg(test)]

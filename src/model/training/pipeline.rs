@@ -96,11 +96,11 @@ pub fn train_with(
     pool::within(job.threads, || Run { recipes, plan, live, job }.run(&rows, parent))?
 }
 
-struct Run<'a> {
-    recipes: Recipes<'a>,
-    plan: &'a Plan,
-    live: Option<&'a RecipeSpec>,
-    job: &'a Job,
+pub(super) struct Run<'a> {
+    pub(super) recipes: Recipes<'a>,
+    pub(super) plan: &'a Plan,
+    pub(super) live: Option<&'a RecipeSpec>,
+    pub(super) job: &'a Job,
 }
 
 /// The candidates on the holdout and what follows from them.
@@ -194,7 +194,11 @@ impl Run<'_> {
 
     /// Figures on the holdout of each kind's best, in the order given, then of rivals that are not among them; and of the
     /// live version's recipe.
-    fn evaluate(&self, kinds: &[Scored], holdout: &TestSet) -> Result<(Vec<Scored>, Option<Scored>), FitError> {
+    pub(super) fn evaluate(
+        &self,
+        kinds: &[Scored],
+        holdout: &TestSet,
+    ) -> Result<(Vec<Scored>, Option<Scored>), FitError> {
         let mut specs: Vec<RecipeSpec> = kinds.iter().map(|kind| kind.spec.clone()).collect();
         for rival in gate::RIVALS {
             if !specs.iter().any(|spec| spec.kind == rival) {
@@ -249,7 +253,7 @@ impl Run<'_> {
         Ok((fitted, probes))
     }
 
-    fn step(&self, name: &'static str) -> Result<(), FitError> {
+    pub(super) fn step(&self, name: &'static str) -> Result<(), FitError> {
         self.job.check()?;
         self.job.step(name);
         Ok(())

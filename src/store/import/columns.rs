@@ -6,9 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parquet::basic::{Compression, ConvertedType, LogicalType, TimeUnit};
-use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use parquet::data_type::{ByteArray, DataType};
+use parquet::basic::{ConvertedType, LogicalType, TimeUnit};
 use parquet::errors::ParquetError;
 use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
@@ -17,6 +15,7 @@ use super::cells;
 use super::error::{BadLine, ImportError, LineError};
 use super::source::{NextLine, Times};
 use crate::model::event::Event;
+use crate::store::fields::{Cell, Reader, opened};
 use crate::store::guarded::guarded;
 
 /// Rows decoded at once.
@@ -64,26 +63,11 @@ impl Unit {
     }
 }
 
-/// One field of a row.
-#[derive(Debug, Clone, PartialEq)]
-enum Cell {
-    None,
-    Int(i64),
-    Float(f64),
-    Text(ByteArray),
-}
-
-/// One column: its reader and the fields of the rows at hand.
-struct Reader {
-    column: ColumnReader,
-    cells: Vec<Cell>,
-}
-
 impl ParquetEvents {
     /// Reads the footer and finds the columns; `read` counts the bytes of the row groups begun.
     pub fn open(path: &Path, name: &str, times: Times, read: &Arc<AtomicU64>) -> Result<Self, ImportError> {
         let file = File::open(path).map_err(ImportError::io(name))?;
-        let file = guarded(|| SerializedFileReader::new(file)).map_err(|e| ImportError::form(name, e.to_string()))?;
+        let file = opened(file).map_err(|reason| ImportError::form(name, reason))?;
         let schema = file.metadata().file_metadata().schema_descr_ptr();
         let mut places = [None; 8];
         for (place, wanted) in places.iter_mut().zip(NAMES) {
@@ -114,7 +98,7 @@ impl ParquetEvents {
                 _ => None,
             }
         });
-        let events = Self {
+        Ok(Self {
             file,
             name: name.to_owned(),
             places,
@@ -128,21 +112,7 @@ impl ParquetEvents {
             last_kind: Arc::from(""),
             times,
             read: read.clone(),
-        };
-        events.check_compression()?;
-        Ok(events)
-    }
-
-    fn check_compression(&self) -> Result<(), ImportError> {
-        let columns = self.file.metadata().row_groups().iter().flat_map(|group| group.columns());
-        for column in columns {
-            let compression = column.compression();
-            if !matches!(compression, Compression::UNCOMPRESSED | Compression::ZSTD(_)) {
-                let reason = format!("it is compressed with {compression}; write it with zstd or uncompressed");
-                return Err(ImportError::form(&self.name, reason));
-            }
-        }
-        Ok(())
+        })
     }
 
     /// Decodes the next rows; false at the end of the file.
@@ -155,7 +125,7 @@ impl ParquetEvents {
             let mut readers = [const { None }; 8];
             for (reader, place) in readers.iter_mut().zip(self.places) {
                 if let Some(place) = place {
-                    *reader = Some(Reader { column: group.get_column_reader(place)?, cells: Vec::new() });
+                    *reader = Some(Reader::new(group.get_column_reader(place)?));
                 }
             }
             self.left = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
@@ -206,65 +176,6 @@ impl ParquetEvents {
         };
         cells::checked(event, self.times)
     }
-}
-
-impl Cell {
-    /// The field as an id is written: integers in decimal, whole floats (a column that had gaps) likewise.
-    fn text(&self, field: &str) -> Result<String, String> {
-        Ok(match self {
-            Self::None => String::new(),
-            Self::Int(number) => number.to_string(),
-            Self::Float(number) => number.to_string(),
-            Self::Text(text) => text.as_utf8().map_err(|_| format!("{field}: it is not UTF-8"))?.to_owned(),
-        })
-    }
-
-    fn label(&self, field: &str) -> Result<Option<Arc<str>>, String> {
-        Ok(Some(self.text(field)?).filter(|text| !text.is_empty()).map(Arc::from))
-    }
-}
-
-impl Reader {
-    fn fill(&mut self, rows: usize) -> Result<(), ParquetError> {
-        let cells = &mut self.cells;
-        match &mut self.column {
-            ColumnReader::BoolColumnReader(column) => fill(column, rows, cells, |value| Cell::Int(i64::from(value))),
-            ColumnReader::Int32ColumnReader(column) => fill(column, rows, cells, |value| Cell::Int(i64::from(value))),
-            ColumnReader::Int64ColumnReader(column) => fill(column, rows, cells, Cell::Int),
-            ColumnReader::Int96ColumnReader(column) => fill(column, rows, cells, |value| Cell::Int(value.to_millis())),
-            ColumnReader::FloatColumnReader(column) => fill(column, rows, cells, |value| Cell::Float(f64::from(value))),
-            ColumnReader::DoubleColumnReader(column) => fill(column, rows, cells, Cell::Float),
-            ColumnReader::ByteArrayColumnReader(column) => fill(column, rows, cells, Cell::Text),
-            ColumnReader::FixedLenByteArrayColumnReader(column) => {
-                fill(column, rows, cells, |value| Cell::Text(value.into()))
-            }
-        }
-    }
-}
-
-fn fill<T: DataType>(
-    column: &mut ColumnReaderImpl<T>,
-    rows: usize,
-    cells: &mut Vec<Cell>,
-    cell: impl Fn(T::T) -> Cell,
-) -> Result<(), ParquetError> {
-    let (mut values, mut levels) = (Vec::new(), Vec::new());
-    let (records, found, _) = column.read_records(rows, Some(&mut levels), None, &mut values)?;
-    if records != rows {
-        return Err(ParquetError::General("a column is shorter than another".into()));
-    }
-    let mut values = values.into_iter();
-    cells.clear();
-    if found == rows {
-        cells.extend(values.map(cell));
-    } else {
-        let full = levels.iter().copied().max().unwrap_or(0);
-        let full = if found == 0 { full + 1 } else { full };
-        cells.extend(
-            levels.iter().map(|&level| if level < full { Cell::None } else { values.next().map_or(Cell::None, &cell) }),
-        );
-    }
-    Ok(())
 }
 
 impl NextLine for ParquetEvents {

@@ -1,6 +1,5 @@
 //! A file into the log of a stopped service: straight into segments, resumed where it was left, once only.
 
-use std::io::Read;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -8,6 +7,7 @@ use sha2::{Digest, Sha256};
 use super::error::{BadLine, ImportError, LineError};
 use super::source::{ImportFormat, Source, Times};
 use crate::model::event::Event;
+use crate::store::add_to_sum;
 use crate::store::log::EventLog;
 
 /// Bad lines that a report names; all are counted.
@@ -71,15 +71,9 @@ pub struct ImportReport {
 /// [`ImportError::Io`].
 pub fn content_hash(path: &Path, name: &str) -> Result<String, ImportError> {
     let mut file = std::fs::File::open(path).map_err(ImportError::io(name))?;
-    let (mut sum, mut buffer) = (Sha256::new(), vec![0; 1 << 17]);
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(hex::encode(sum.finalize())),
-            Ok(count) => sum.update(buffer.get(..count).unwrap_or_default()),
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(ImportError::io(name)(e)),
-        }
-    }
+    let mut sum = Sha256::new();
+    add_to_sum(&mut sum, &mut file).map_err(ImportError::io(name))?;
+    Ok(hex::encode(sum.finalize()))
 }
 
 /// Brings the local file `path`, which messages call `name`, into the log. A file with the same bytes is brought in once:

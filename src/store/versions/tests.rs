@@ -66,6 +66,7 @@ pub(super) fn draft() -> Manifest {
     Manifest {
         format: 0,
         run: Some("r1".to_owned()),
+        imported: None,
         data: DataRange { events: 12, ..DataRange::default() },
         ..Manifest::by_hand(
             0,

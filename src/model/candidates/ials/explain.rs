@@ -20,7 +20,7 @@ pub fn summands(items: &Factors, row: Row<'_>, wanted: &[u32], scores: &[f32]) -
             let given = |(&column_of, &weight): (&u32, &f32)| {
                 let factors = items.row(column_of as usize).iter().map(|&value| f64::from(value));
                 let dot: f64 = factors.zip(column.col(0).iter()).map(|(a, b)| a * b).sum();
-                (column_of, f64::from(weight) * dot)
+                (column_of, f64::from(row.pull(weight)) * dot)
             };
             let given: Vec<(u32, f64)> = row.columns.iter().zip(row.weights).map(given).collect();
             let (sum, size) = given.iter().fold((0.0, 0.0), |(sum, size), (_, part)| (sum + part, size + part.abs()));

@@ -1,6 +1,7 @@
 //! `ials`: alternating least squares on implicit feedback, after Rendle et al., "Revisiting the Performance of iALS on
 //! Item Recommendation Benchmarks" (2021): a weight for what was not taken, and regularisation that grows with how often a
-//! user or item occurs.
+//! user or item occurs. By a setting it minimises what Hu, Koren and Volinsky (2008) do instead, as Spark's ALS does, so that
+//! users are folded in on factors that were fitted elsewhere as they would be there.
 //!
 //! Rows are solved by a few steps of conjugate gradients (Takács et al. 2011), each in time linear in the row's pairs. There
 //! is no user table: a user's factors come from the history when they are asked for. Dislikes are no positives; at fold-in
@@ -9,6 +10,7 @@
 mod axes;
 mod explain;
 mod factors;
+mod given;
 mod model;
 mod positives;
 mod preconditioner;
@@ -29,6 +31,7 @@ use crate::model::training::job::{FitError, Job};
 use crate::model::training::pool;
 
 pub use factors::{Factors, Row};
+pub use given::{GivenError, GivenFactors, SparkSettings};
 pub use positives::{Entries, Positives, Rows};
 use preconditioner::Expected;
 pub use training::{Alternation, drawn};
@@ -36,8 +39,34 @@ pub use training::{Alternation, drawn};
 /// The kind's name.
 pub const KIND: &str = "ials";
 
+/// The most factors of an item.
+pub const MOST_FACTORS: usize = 1_024;
+
 /// Histories weigh up to about this; longer ones are solved as well, in a few steps more.
 const USUAL_HISTORY: f32 = 256.0;
+
+/// Pairs of a row in the middle, about.
+const USUAL_PAIRS: usize = 16;
+
+/// What is minimised. With `c` a pair's confidence, `n` the positives of a user or item and α₀, λ, ν of [`Ials`]:
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Objective {
+    /// Rendle et al. (2021): `Σ_positives c (1 - u·i)² + α₀ Σ_all (u·i)²`, with `λ (n + α₀ others)^ν` as the weight of a
+    /// squared length. A positive counts as one that was not taken, too.
+    #[default]
+    Rendle,
+    /// Hu, Koren and Volinsky, "Collaborative Filtering for Implicit Feedback Datasets" (2008), regularised as Zhou et al.
+    /// (2008) do, which is what Spark's ALS minimises: `Σ_positives (α₀ + c) (1 - u·i)² + α₀ Σ_others (u·i)²`, with `λ n^ν`.
+    Hu,
+}
+
+impl Objective {
+    /// Whether it is the one that nothing is said of.
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
 
 /// The recipe.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -45,6 +74,9 @@ const USUAL_HISTORY: f32 = 256.0;
 pub struct Ials {
     /// Factors per user and item, 1 to 1,024.
     pub factors: usize,
+    /// What is minimised; written only where it is not the usual one.
+    #[serde(skip_serializing_if = "Objective::is_usual")]
+    pub objective: Objective,
     /// α₀: the weight of every pair as one that was not taken, beside 1 of a usual positive; above 0.
     pub unobserved: f64,
     /// λ: the regularisation; above 0.
@@ -66,6 +98,7 @@ impl Default for Ials {
     fn default() -> Self {
         Self {
             factors: 128,
+            objective: Objective::Rendle,
             unobserved: 1.0,
             regularization: 0.002,
             nu: 1.0,
@@ -79,8 +112,8 @@ impl Default for Ials {
 
 impl Settings for Ials {
     fn check(&self) -> Result<(), String> {
-        if !(1..=1_024).contains(&self.factors) {
-            return Err("factors must be from 1 to 1024".into());
+        if !(1..=MOST_FACTORS).contains(&self.factors) {
+            return Err(format!("factors must be from 1 to {MOST_FACTORS}"));
         }
         for (name, value) in [("unobserved", self.unobserved), ("regularization", self.regularization)] {
             if !(1e-6..=1e6).contains(&value) {
@@ -114,9 +147,18 @@ impl Ials {
     /// The least-squares problem of a user or item with these pairs, `others` rows being on the other side.
     #[must_use]
     pub fn row<'a>(&self, columns: &'a [u32], weights: &'a [f32], others: usize) -> Row<'a> {
-        let frequency = columns.len() as f64 + self.unobserved * others as f64;
-        let ridge = (self.regularization * frequency.powf(self.nu)) as f32;
-        Row { columns, weights, unobserved: self.unobserved as f32, ridge }
+        let (ridge, unobserved) = (self.ridge(columns.len(), others), self.unobserved as f32);
+        let again = if self.objective == Objective::Hu { unobserved } else { 0.0 };
+        Row { columns, weights, unobserved, again, ridge }
+    }
+
+    /// The weight of the squared length of a row with `pairs` positives.
+    fn ridge(&self, pairs: usize, others: usize) -> f32 {
+        let frequency = match self.objective {
+            Objective::Rendle => pairs as f64 + self.unobserved * others as f64,
+            Objective::Hu => pairs.max(1) as f64,
+        };
+        (self.regularization * frequency.powf(self.nu)) as f32
     }
 
     /// What `rows` are like, which are solved for given the factors of `others`.
@@ -132,7 +174,8 @@ impl Ials {
 
     /// What the histories of users are like who come after the fit, `items` being the other side.
     fn expected_histories(&self, items: usize) -> Expected {
-        let Row { ridge, unobserved, .. } = self.row(&[], &[], items);
+        let pairs = if self.objective == Objective::Hu { USUAL_PAIRS } else { 0 };
+        let (ridge, unobserved) = (self.ridge(pairs, items), self.unobserved as f32);
         Expected { ridge, unobserved, most: USUAL_HISTORY, shares: vec![1.0 / items as f32; items] }
     }
 }

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 
 use super::explain::summands;
 use super::factors::{Factors, Limit, Work};
-use super::{Ials, KIND};
+use super::{Ials, KIND, Objective};
 use crate::model::artifact::{ArtifactError, Tensors};
 use crate::model::candidates::decayed::DAY_MS;
 use crate::model::candidates::history::{faded, joined};
@@ -17,6 +17,9 @@ use crate::model::recommender::{Recommender, Scratch, Summand, Taste, rank_all};
 
 /// A user begins at 0 and is wanted at once: more steps than an iteration of the fit takes, to a thousandth of the residual.
 const FOLD_IN: Limit = Limit { steps: 32, tolerance: 1e-3 };
+
+/// Where another engine's factors answer, their scores are to be that engine's.
+const EXACT_FOLD_IN: Limit = Limit { steps: 64, tolerance: 1e-4 };
 
 thread_local! {
     /// What fold-in works in, half a megabyte at most at 64 factors.
@@ -63,7 +66,8 @@ impl IalsModel {
         let (columns, weights) = self.liked(taste)?;
         let mut user = vec![0.0; padded(self.recipe.factors)];
         let row = self.recipe.row(&columns, &weights, self.items.rows());
-        WORK.with_borrow_mut(|work| self.items.solve(row, FOLD_IN, &mut user, work));
+        let limit = if self.recipe.objective == Objective::Hu { EXACT_FOLD_IN } else { FOLD_IN };
+        WORK.with_borrow_mut(|work| self.items.solve(row, limit, &mut user, work));
         user.iter().all(|value| value.is_finite()).then_some(user)
     }
 }

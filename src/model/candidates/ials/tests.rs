@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use faer::linalg::solvers::Solve;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -40,7 +41,11 @@ fn objective(recipe: &Ials, positives: &Positives<'_>, users: &Factors, items: &
     for user in 0..users.rows() {
         let (columns, weights) = positives.by_user.of(user, &mut entries);
         for (&item, &weight) in columns.iter().zip(weights) {
-            sum += f64::from(weight) * (1.0 - dot(users.row(user), items.row(item as usize))).powi(2);
+            let score = dot(users.row(user), items.row(item as usize));
+            sum += f64::from(weight) * (1.0 - score).powi(2);
+            if recipe.objective == Objective::Hu {
+                sum += recipe.unobserved * ((1.0 - score).powi(2) - score.powi(2));
+            }
         }
         sum += (0..items.rows())
             .map(|item| recipe.unobserved * dot(users.row(user), items.row(item)).powi(2))
@@ -50,7 +55,11 @@ fn objective(recipe: &Ials, positives: &Positives<'_>, users: &Factors, items: &
         [(&positives.by_user, users, items.rows()), (&positives.by_item, items, users.rows())];
     for (rows, side, others) in sides {
         for row in 0..side.rows() {
-            let frequency = rows.of(row, &mut entries).0.len() as f64 + recipe.unobserved * others as f64;
+            let pairs = rows.of(row, &mut entries).0.len() as f64;
+            let frequency = match recipe.objective {
+                Objective::Rendle => pairs + recipe.unobserved * others as f64,
+                Objective::Hu => pairs.max(1.0),
+            };
             sum += recipe.regularization * frequency.powf(recipe.nu) * dot(side.row(row), side.row(row));
         }
     }
@@ -60,8 +69,8 @@ fn objective(recipe: &Ials, positives: &Positives<'_>, users: &Factors, items: &
 #[test]
 fn every_iteration_lowers_the_objective_on_every_path() {
     let data = dataset(&shop(0..300));
-    for nu in [0.0, 1.0] {
-        let recipe = Ials { nu, ..recipe() };
+    for (nu, of) in [(0.0, Objective::Rendle), (1.0, Objective::Rendle), (1.0, Objective::Hu)] {
+        let recipe = Ials { nu, objective: of, ..recipe() };
         let positives = Positives::new(&data, |weight, middle| recipe.confidence(weight, middle)).unwrap();
         let mut reached = Vec::new();
         for simd in Simd::available() {
@@ -248,4 +257,64 @@ fn a_score_is_what_the_history_gave() {
     }
     assert!(scaled[0] > 0.0, "something of the history speaks for what is wanted");
     assert_eq!(model.recommender.explain(&Taste { user: None, history: &[], now_ms: 0 }, &[0]), None);
+}
+
+/// A user's scores in 64 bits as Spark computes them: `x = (YᵀY + Σ α r y yᵀ + λ n)⁻¹ Σ (1 + α r) y` over what was taken.
+fn as_spark_does(items: &[Vec<f64>], taken: &[(u32, f32)], alpha: f64, reg_param: f64) -> Vec<f64> {
+    let width = items[0].len();
+    let mut matrix = faer::Mat::<f64>::identity(width, width) * faer::Scale(reg_param * taken.len() as f64);
+    let mut right = faer::Mat::<f64>::zeros(width, 1);
+    let mut add = |y: &[f64], weight: f64, pull: f64| {
+        for a in 0..width {
+            right[(a, 0)] += pull * y[a];
+            (0..width).for_each(|b| matrix[(a, b)] += weight * y[a] * y[b]);
+        }
+    };
+    items.iter().for_each(|y| add(y, 1.0, 0.0));
+    for &(item, rating) in taken {
+        add(&items[item as usize], alpha * f64::from(rating), 1.0 + alpha * f64::from(rating));
+    }
+    let user = matrix.partial_piv_lu().solve(&right);
+    items.iter().map(|y| (0..width).map(|at| y[at] * user[(at, 0)]).sum()).collect()
+}
+
+#[test]
+fn by_the_objective_of_hu_a_user_is_folded_in_as_spark_does() {
+    let (items, factors) = (300, 10);
+    let drawn = drawn(items, factors, 3);
+    let table: Vec<f32> = drawn.chunks_exact(padded(factors)).flat_map(|row| row[..factors].to_vec()).collect();
+    let exactly: Vec<Vec<f64>> =
+        table.chunks_exact(factors).map(|row| row.iter().map(|&value| f64::from(value)).collect()).collect();
+    for (alpha, reg_param, weight_power) in [(1.0, 0.1, 0.0), (40.0, 0.02, 0.0), (0.5, 1.0, 1.0), (8.0, 0.3, 0.5)] {
+        let recipe = Ials {
+            factors,
+            objective: Objective::Hu,
+            unobserved: 1.0 / alpha,
+            regularization: reg_param / alpha,
+            weight_power,
+            ..Ials::default()
+        };
+        let tensors = Tensors::default().with_f32("items", &[items, factors], table.clone());
+        let spec = RecipeSpec { kind: KIND.into(), settings: recipe.settings() };
+        let model = load(&spec, tensors.with_f32("middle", &[1], vec![1.0])).unwrap();
+        for count in [1, 4, 120] {
+            let history: Vec<Acted> =
+                (0..count).map(|n| Acted { item: n * 2 + 1, weight: 0.25 * (n % 5 + 1) as f32, time_ms: 0 }).collect();
+            let rating = |weight: f32| weight.powf(weight_power as f32).clamp(0.125, 8.0);
+            let taken: Vec<(u32, f32)> = history.iter().map(|acted| (acted.item, rating(acted.weight))).collect();
+            let wanted = as_spark_does(&exactly, &taken, alpha, reg_param);
+            let most = wanted.iter().fold(0.0_f64, |most, score| most.max(score.abs()));
+            let (taste, mut scores) = (Taste { user: None, history: &history, now_ms: 0 }, vec![0.0; items]);
+            assert!(model.score_all(&taste, &mut scores));
+            for (score, wanted) in scores.iter().zip(&wanted) {
+                assert!(
+                    (f64::from(*score) - wanted).abs() < 1e-3 * most,
+                    "{alpha} {count}: {score} {wanted} of {most}"
+                );
+            }
+            let summands = model.explain(&taste, &[0, 1]).unwrap();
+            let sum: f32 = summands[1].iter().map(|part| part.score).sum();
+            assert!((f64::from(sum) - wanted[1]).abs() < 1e-3 * most, "{sum} {}", wanted[1]);
+        }
+    }
 }
