@@ -194,6 +194,8 @@ mod tests {
 
     /// An endpoint that answers once, and what it was asked: the headers it looks at and the body.
     fn endpoint(status: u16, body: &'static str) -> (String, std::thread::JoinHandle<String>) {
+        // In the process the command line has chosen it.
+        rustls::crypto::ring::default_provider().install_default().ok();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/token?key=hidden", listener.local_addr().unwrap());
         let serve = move || {

@@ -1,22 +1,26 @@
 //! A store of versions opened by web identity, as pods have it: a token from a file is changed for credentials that expire,
 //! here by an STS of the test's own, which hands out what a real S3 server gave it.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use object_store::aws::{AwsAuthorizer, AwsCredential};
-use object_store::client::HttpRequest;
 use parking_lot::Mutex;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
 
+use crate::authority::Authority;
 use crate::harness::{Ouzel, shop};
 
 /// Credentials of an hour from the server behind `OUZEL_TEST_S3`: the XML of its answer.
 async fn assumed(endpoint: &str, key: String, secret: String) -> String {
     let body = "Action=AssumeRole&Version=2011-06-15&DurationSeconds=3600";
-    let mut signed: HttpRequest = http::Request::post(endpoint).body(body.to_owned().into()).unwrap();
+    let mut signed: object_store::client::HttpRequest =
+        http::Request::post(endpoint).body(body.to_owned().into()).unwrap();
     let credential = AwsCredential { key_id: key, secret_key: secret, token: None };
     let digest = Sha256::digest(body.as_bytes());
     AwsAuthorizer::new(&credential, "sts", "us-east-1").try_authorize(&mut signed, Some(&digest)).unwrap();
@@ -35,35 +39,34 @@ fn between<'a>(text: &'a str, name: &str) -> &'a str {
     after.split_once('<').unwrap().0
 }
 
-/// An STS that gives everybody these credentials for some seconds; the queries it was asked with.
-async fn sts(given: String) -> (String, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+/// An STS that gives everybody these credentials for two seconds, over TLS by a certificate in `folder`: without it the
+/// client takes none. What it was asked with.
+fn sts(given: String, folder: &Path) -> (String, Arc<Mutex<Vec<String>>>) {
+    let pem = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    let chain = CertificateDer::pem_slice_iter(&pem("certificate.pem")).map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_slice(&pem("key.pem")).unwrap();
+    let tls = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
     let asked = Arc::new(Mutex::new(Vec::new()));
     let shared = Arc::clone(&asked);
-    tokio::spawn(async move {
-        loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut head = vec![0; 8192];
-            let length = stream.read(&mut head).await.unwrap();
-            let head = String::from_utf8_lossy(&head[..length]).into_owned();
-            shared.lock().push(head.lines().next().unwrap_or_default().to_owned());
-            let of = |name: &str| format!("<{name}>{}</{name}>", between(&given, name));
-            let soon = chrono::Utc::now() + chrono::TimeDelta::seconds(2);
-            let body = format!(
-                "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>{}{}{}\
-                 <Expiration>{}</Expiration></Credentials></AssumeRoleWithWebIdentityResult>\
-                 </AssumeRoleWithWebIdentityResponse>",
-                of("AccessKeyId"),
-                of("SecretAccessKey"),
-                of("SessionToken"),
-                soon.to_rfc3339()
-            );
-            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\nconnection: close\r\n";
-            let answer = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
-            stream.write_all(answer.as_bytes()).await.unwrap();
-        }
-    });
+    let answer = move |request: HttpRequest| {
+        shared.lock().push(request.query_string().to_owned());
+        let of = |name: &str| format!("<{name}>{}</{name}>", between(&given, name));
+        let soon = chrono::Utc::now() + chrono::TimeDelta::seconds(2);
+        let body = format!(
+            "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>{}{}{}\
+             <Expiration>{}</Expiration></Credentials></AssumeRoleWithWebIdentityResult>\
+             </AssumeRoleWithWebIdentityResponse>",
+            of("AccessKeyId"),
+            of("SecretAccessKey"),
+            of("SessionToken"),
+            soon.to_rfc3339()
+        );
+        async { HttpResponse::Ok().content_type("text/xml").body(body) }
+    };
+    let server = HttpServer::new(move || App::new().default_service(web::to(answer.clone()))).workers(1);
+    let server = server.bind_rustls_0_23("127.0.0.1:0", tls).unwrap();
+    let url = format!("https://127.0.0.1:{}", server.addrs()[0].port());
+    actix_web::rt::spawn(server.run());
     (url, asked)
 }
 
@@ -72,7 +75,7 @@ async fn version(ouzel: &Ouzel, wanted: u64) {
     ouzel.until("the version", "/state", live).await;
 }
 
-#[tokio::test]
+#[actix_web::test]
 async fn versions_go_to_a_bucket_by_web_identity() {
     let test = |name: &str| std::env::var(format!("OUZEL_TEST_S3{name}"));
     let Ok(endpoint) = test("") else {
@@ -81,8 +84,12 @@ async fn versions_go_to_a_bucket_by_web_identity() {
     };
     ouzel::cli::choose_tls();
     let given = assumed(&endpoint, test("_KEY").unwrap(), test("_SECRET").unwrap()).await;
-    let (url, asked) = sts(given).await;
     let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new("the cluster's");
+    authority.issue_to(folder.path());
+    let trusted = folder.path().join("ca.pem");
+    std::fs::write(&trusted, authority.pem()).unwrap();
+    let (url, asked) = sts(given, folder.path());
     let token = folder.path().join("token");
     std::fs::write(&token, "the-first-token").unwrap();
     let artifacts = format!("s3://{}/web-identity-{}", test("_BUCKET").unwrap(), chrono::Utc::now().timestamp_micros());
@@ -93,6 +100,7 @@ async fn versions_go_to_a_bucket_by_web_identity() {
         ("AWS_ROLE_ARN", "arn:aws:iam::000000000000:role/ouzel"),
         ("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().unwrap()),
         ("AWS_ENDPOINT_URL_STS", &url),
+        ("SSL_CERT_FILE", trusted.to_str().unwrap()),
     ];
     let ouzel = Ouzel::start(&folder.path().join("data"), &settings);
     ouzel.ready().await;
