@@ -6,7 +6,7 @@ mod drift;
 pub mod experiment;
 mod explain;
 mod gather;
-mod given;
+mod given_lists;
 mod ladder;
 mod list;
 pub mod live;

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use super::answer::Answer;
-use super::given::{GivenLists, Place};
+use super::given_lists::{GivenLists, Place};
 use crate::model::event::Event;
 use crate::model::wire::recommendation_id::RecommendationId;
 
