@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
-use crate::model::event::epoch_to_ms;
+use crate::model::event::time_of_text;
 use crate::settings::Secret;
 use crate::store::import::ImportFormat;
 
@@ -57,13 +57,8 @@ impl FromStr for At {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(number) = text.parse() {
-            return Ok(Self(epoch_to_ms(number)));
-        }
-        match chrono::DateTime::parse_from_rfc3339(text) {
-            Ok(time) => Ok(Self(time.timestamp_millis())),
-            Err(_) => Err("must be a time as 2026-11-29T12:00:00Z, or a number of the epoch".to_owned()),
-        }
+        let wrong = || "must be a time as 2026-11-29T12:00:00Z, or a number of the epoch".to_owned();
+        time_of_text(text).map(Self).ok_or_else(wrong)
     }
 }
 

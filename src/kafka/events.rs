@@ -18,11 +18,10 @@ use super::options::{ClientError, Options};
 use super::outbox::{Outbox, Reader};
 use super::positions::{Positions, Seen};
 use super::record::{Record, RecordBatch};
-use super::start::StartAt;
 use super::status::Board;
 use super::worker::{self, Stop};
 use crate::model::manifest::PartitionOffset;
-use crate::settings::{Kafka, OutOfRange};
+use crate::settings::{Kafka, OutOfRange, StartAt};
 
 /// Time between looks for new partitions.
 const LOOK: Duration = Duration::from_secs(60);

@@ -30,7 +30,6 @@ pub mod producer;
 pub mod record;
 pub mod replies;
 pub mod requests;
-pub mod start;
 pub mod status;
 pub mod topics;
 pub mod tracker;

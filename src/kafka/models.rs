@@ -13,8 +13,7 @@ use super::codec::descriptor;
 use super::events::{Source, start_follower};
 use super::options::ClientError;
 use super::record::RecordBatch;
-use super::start::StartAt;
-use crate::settings::{Kafka, OutOfRange};
+use crate::settings::{Kafka, OutOfRange, StartAt};
 
 /// One announcement.
 #[derive(Debug, Clone, PartialEq, Eq)]

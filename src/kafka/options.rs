@@ -36,7 +36,7 @@ pub enum ClientError {
     Refused(String),
     /// `kafka.start` makes no sense.
     #[error("kafka.start: {0}")]
-    Start(#[from] super::start::StartError),
+    Start(#[from] crate::settings::StartError),
     /// No thread could be started.
     #[error("no thread could be started for Kafka: {0}")]
     Thread(String),

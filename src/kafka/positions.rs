@@ -11,11 +11,10 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::context::Context;
 use super::outbox::Outbox;
-use super::start::StartAt;
 use super::status::Board;
 use crate::model::clock::Clock;
 use crate::model::manifest::PartitionOffset;
-use crate::settings::OutOfRange;
+use crate::settings::{OutOfRange, StartAt};
 
 /// Longest wait for one answer of a broker; the stream does not poll meanwhile.
 const ASK: Duration = Duration::from_secs(1);

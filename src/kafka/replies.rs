@@ -7,8 +7,7 @@ use super::broker::BrokerState;
 use super::events::{Source, start_follower};
 use super::options::ClientError;
 use super::record::RecordBatch;
-use super::start::StartAt;
-use crate::settings::{Kafka, OutOfRange};
+use crate::settings::{Kafka, OutOfRange, StartAt};
 
 /// The stream of `kafka.replies_topic`, all partitions of it, beginning at `start`. It joins no group, so that any number
 /// of readers each see every reply.

@@ -18,11 +18,10 @@ use super::group::{Group, GroupContext};
 use super::options::{ClientError, Options};
 use super::outbox::{Outbox, Reader};
 use super::record::{Record, RecordBatch};
-use super::start::StartAt;
 use super::status::{Board, StreamStatus};
 use super::worker::{self, Stop, StreamHandle};
 use crate::model::manifest::PartitionOffset;
-use crate::settings::Kafka;
+use crate::settings::{Kafka, StartAt};
 
 /// Time between commits while answers come in.
 const COMMIT: Duration = Duration::from_millis(100);

@@ -137,6 +137,15 @@ pub const fn is_label(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_LABEL_BYTES
 }
 
+/// Reads a time as a text: RFC 3339, or a whole number of seconds or milliseconds of the epoch. Milliseconds of the epoch.
+#[must_use]
+pub fn time_of_text(text: &str) -> Option<i64> {
+    if let Ok(number) = text.parse() {
+        return Some(epoch_to_ms(number));
+    }
+    chrono::DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_millis())
+}
+
 /// Reads a number of seconds or milliseconds of the epoch: below 10^11 it counts seconds.
 #[must_use]
 pub fn epoch_to_ms(number: i64) -> i64 {

@@ -2,9 +2,7 @@
 
 use std::net::IpAddr;
 
-use chrono::DateTime;
-
-use super::Span;
+use super::StartAt;
 use crate::model::event::MAX_LABEL_BYTES;
 use crate::model::serving::experiment::Variant;
 
@@ -54,13 +52,9 @@ pub(super) fn topic_or_none(text: &str) -> Option<String> {
 
 /// Where a first start begins.
 pub(super) fn kafka_start(text: &str) -> Option<String> {
-    let fine = match text.split_once('=') {
-        None => matches!(text, "earliest" | "latest"),
-        Some(("ts", time)) => DateTime::parse_from_rfc3339(time).is_ok() || time.parse::<i64>().is_ok_and(|t| t >= 0),
-        Some(("last", span)) => span.parse::<Span>().is_ok(),
-        Some(_) => false,
-    };
-    (!fine).then(|| format!("must be earliest, latest, ts=2026-01-31T00:00:00Z or last=7d, not {text:?}"))
+    text.parse::<StartAt>()
+        .is_err()
+        .then(|| format!("must be earliest, latest, ts=2026-01-31T00:00:00Z or last=7d, not {text:?}"))
 }
 
 /// A file, a folder or `s3://bucket/…`.

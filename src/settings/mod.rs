@@ -12,6 +12,7 @@ mod secret;
 mod secrets;
 mod shape;
 mod span;
+mod start;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -26,6 +27,7 @@ pub use load::{DEFAULTS, Environment, Loaded, artifacts_place, load, process_env
 pub use rules::{CANDIDATE_KINDS, GATE_METRICS, MAX_INTERVAL_SECONDS};
 pub use secret::Secret;
 pub use span::Span;
+pub use start::{StartAt, StartError};
 pub use validate::{Problem, SettingsError};
 
 /// All settings, checked.

@@ -18,9 +18,9 @@ use crate::kafka::broker::BrokerState;
 use crate::kafka::producer::{OutRecord, Producer};
 use crate::kafka::record::Record;
 use crate::kafka::replies;
-use crate::kafka::start::StartAt;
 use crate::model::clock::Clock;
 use crate::settings::Settings;
+use crate::settings::StartAt;
 
 /// How long the topic of replies is looked for before the first request goes out.
 const FIND: Duration = Duration::from_secs(15);

@@ -21,10 +21,10 @@ use crate::kafka::broker::BrokerState;
 use crate::kafka::producer::Producer;
 use crate::kafka::record::RecordBatch;
 use crate::kafka::replies;
-use crate::kafka::start::StartAt;
 use crate::model::clock::Clock;
 use crate::model::item::ItemData;
 use crate::model::run::Trigger;
+use crate::settings::StartAt;
 use crate::settings::{Kafka, Settings};
 
 /// Past purchases handed to the ingestor at once.

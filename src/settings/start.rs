@@ -2,9 +2,8 @@
 
 use std::str::FromStr;
 
-use chrono::DateTime;
-
-use crate::settings::Span;
+use super::Span;
+use crate::model::event::time_of_text;
 
 /// The meaning of `kafka.start`. Stored offsets win over it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,9 +43,7 @@ impl FromStr for StartAt {
         match text.split_once('=') {
             None if text == "earliest" => Ok(Self::Earliest),
             None if text == "latest" => Ok(Self::Latest),
-            Some(("ts", time)) => {
-                DateTime::parse_from_rfc3339(time).map(|time| Self::At(time.timestamp_millis())).map_err(|_| wrong())
-            }
+            Some(("ts", time)) if !time.starts_with('-') => time_of_text(time).map(Self::At).ok_or_else(wrong),
             Some(("last", span)) => span.parse().map(Self::Last).map_err(|_| wrong()),
             _ => Err(wrong()),
         }
@@ -62,9 +59,10 @@ mod tests {
         assert_eq!("earliest".parse(), Ok(StartAt::Earliest));
         assert_eq!("latest".parse(), Ok(StartAt::Latest));
         assert_eq!("ts=2026-01-31T00:00:00Z".parse(), Ok(StartAt::At(1_769_817_600_000)));
+        assert_eq!("ts=1769817600000".parse(), Ok(StartAt::At(1_769_817_600_000)));
         assert_eq!("last=7d".parse(), Ok(StartAt::Last(Span::from_millis(604_800_000))));
         assert_eq!("last=7d".parse::<StartAt>().unwrap().time_ms(604_800_005), Some(5));
-        for wrong in ["", "first", "ts=yesterday", "last=week", "ts", "last=", "earliest=1"] {
+        for wrong in ["", "first", "ts=yesterday", "ts=-5", "last=week", "ts", "last=", "earliest=1"] {
             let said = wrong.parse::<StartAt>().unwrap_err().to_string();
             assert!(said.contains("earliest, latest"), "{said}");
         }
