@@ -33,6 +33,10 @@ const DEADLINE: Duration = Duration::from_secs(120);
 /// Pause before the alias is read again at the start, where the store is away.
 const AGAIN: Duration = Duration::from_secs(2);
 
+/// Called after each look at the alias: with true, once, when its version answers or none can; with false where it cannot be
+/// read yet.
+pub type Looked = Arc<dyn Fn(bool) + Send + Sync>;
+
 /// What the registry works on; shared with its next life.
 #[derive(Clone)]
 pub struct RegistryParts {
@@ -46,9 +50,8 @@ pub struct RegistryParts {
     pub follows: bool,
     /// Tells others of what happens to versions.
     pub announce: Announce,
-    /// Called after each look at the alias: with true, once, when its version answers or none can; with false where it cannot
-    /// be read yet.
-    pub looked: Arc<dyn Fn(bool) + Send + Sync>,
+    /// Told of each look at the alias.
+    pub looked: Looked,
     /// Who was erased.
     pub erasures: Arc<Erasures>,
     /// Where loads are timed.
@@ -59,7 +62,7 @@ pub struct RegistryParts {
 pub struct Registry {
     releases: Arc<Mutex<Releases>>,
     follows: bool,
-    looked: Arc<dyn Fn(bool) + Send + Sync>,
+    looked: Looked,
     _guard: ExitGuard,
 }
 

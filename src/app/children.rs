@@ -13,7 +13,7 @@ use crate::actors::handles::{EraserHandle, RegistryHandle, TrainerHandle};
 use crate::actors::ingestor::{IngestParts, Ingestor};
 use crate::actors::job::JobParts;
 use crate::actors::messages::ScheduleState;
-use crate::actors::registry::{Registry, RegistryParts};
+use crate::actors::registry::{Looked, Registry, RegistryParts};
 use crate::actors::releases::Announce;
 use crate::actors::serving::{Activated, Serving, ServingParts};
 use crate::actors::slot::Slot;
@@ -55,7 +55,7 @@ pub fn factories(wiring: &Wiring<'_>) -> Result<Children, StartError> {
 
     let announce = wiring.kafka.map(|kafka| kafka.announce(wiring.base_url.clone(), parts));
     let announce = announce.unwrap_or_else(|| Arc::new(|_| ()));
-    let looked: Arc<dyn Fn(bool) + Send + Sync> = {
+    let looked: Looked = {
         let (looked_at, alias_read) = (looked_at.clone(), alias_read.clone());
         Arc::new(move |read| {
             alias_read.fetch_or(read, Ordering::AcqRel);
@@ -111,7 +111,7 @@ fn registry_factory(
     wiring: &Wiring<'_>,
     slot: Slot<Registry>,
     serving: Slot<Serving>,
-    looked: Arc<dyn Fn(bool) + Send + Sync>,
+    looked: Looked,
     announce: Announce,
 ) -> Box<dyn Factory> {
     let parts = RegistryParts {
