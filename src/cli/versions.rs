@@ -10,6 +10,7 @@ use super::remote::{Remote, RemoteError, wait_for};
 use super::table::{Table, clean};
 use super::versions_import::ImportArgs;
 use super::{Context, shown, versions_import};
+use crate::model::training::choose::Part;
 
 /// Lists, shows and switches the trained models of a running service, and imports such as were trained elsewhere.
 #[derive(Debug, Args)]
@@ -141,7 +142,7 @@ fn listed(body: &Value) -> Result<String, RemoteError> {
 fn chosen_figures(manifest: &Value) -> Option<&Value> {
     let candidates = shown::list(manifest, "candidates")?;
     let chosen = || candidates.iter().filter(|figures| figures.get("chosen").and_then(Value::as_bool) == Some(true));
-    let on_holdout = chosen().find(|figures| figures.get("part").and_then(Value::as_str) == Some("holdout"));
+    let on_holdout = chosen().find(|figures| figures.get("part").and_then(Value::as_str) == Some(Part::Holdout.name()));
     on_holdout.or_else(|| chosen().next())?.get("metrics")
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::candidates::ials::SparkSettings;
 use super::ids::Version;
 use super::recommender::RecipeSpec;
+use super::training::choose::Part;
 
 /// The format of the artifacts that this build writes.
 pub const ARTIFACT_FORMAT: u32 = 1;
@@ -74,6 +75,14 @@ pub struct CandidateFigures {
     /// Why there are no figures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+impl CandidateFigures {
+    /// Whether they were taken on the rows that judge the chosen one.
+    #[must_use]
+    pub fn on_holdout(&self) -> bool {
+        self.part == Part::Holdout.name()
+    }
 }
 
 /// What the gate said.

@@ -114,5 +114,5 @@ impl VersionNews {
 }
 
 fn of_holdout(candidates: &[CandidateFigures]) -> Vec<CandidateFigures> {
-    candidates.iter().filter(|candidate| candidate.part == "holdout").cloned().collect()
+    candidates.iter().filter(|candidate| candidate.on_holdout()).cloned().collect()
 }

@@ -50,7 +50,7 @@ pub(super) fn run(run: &RunRecord) -> String {
 
 /// The chosen kind with its figure on the holdout, and those of the two that it has to beat.
 fn figures(run: &RunRecord) -> String {
-    let holdout = || run.candidates.iter().filter(|row| row.part == "holdout");
+    let holdout = || run.candidates.iter().filter(|row| row.on_holdout());
     let figure = |row: Option<&CandidateFigures>| {
         let mean = row.and_then(|row| row.metrics.get(FIGURE)).map(|figure| figure.mean);
         mean.map_or_else(|| "-".to_owned(), |mean| format!("{mean:.4}"))

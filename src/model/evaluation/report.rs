@@ -81,7 +81,7 @@ fn row_json(row: &CandidateFigures) -> Value {
 /// Rows as an aligned table; those of a run have a column for the part they were judged on.
 #[must_use]
 pub fn table(rows: &[CandidateFigures]) -> String {
-    let parts = rows.iter().any(|row| row.part != "holdout");
+    let parts = !rows.iter().all(CandidateFigures::on_holdout);
     let mut head = vec![String::new(), "model".to_owned()];
     if parts {
         head.push("part".to_owned());

@@ -52,17 +52,28 @@ pub struct Scored {
 }
 
 impl Scored {
+    /// A spec with what it is worth on `part`.
+    #[must_use]
+    pub fn new(spec: RecipeSpec, part: Part, judged: Figures, fit_seconds: f64) -> Self {
+        let figures = CandidateFigures {
+            model: spec.kind.clone(),
+            chosen: false,
+            part: part.name().to_owned(),
+            metrics: judged.metrics,
+            users: judged.users,
+            fit_seconds,
+            settings: spec.settings.clone(),
+            error: None,
+        };
+        Self { spec, figures }
+    }
+
     /// A spec that could not be fitted, and why.
     #[must_use]
     pub fn failed(spec: RecipeSpec, part: Part, error: String) -> Self {
-        let figures = CandidateFigures {
-            model: spec.kind.clone(),
-            part: part.name().to_owned(),
-            settings: spec.settings.clone(),
-            error: Some(error),
-            ..CandidateFigures::default()
-        };
-        Self { spec, figures }
+        let mut scored = Self::new(spec, part, Figures::default(), 0.0);
+        scored.figures.error = Some(error);
+        scored
     }
 
     /// The figure compared by; none where it could not be fitted.
@@ -120,18 +131,10 @@ pub fn assess(
         Ok(figures) => (figures, None),
         Err(error) => (Figures::default(), Some(error)),
     };
-    let figures = CandidateFigures {
-        model: spec.kind.clone(),
-        chosen: false,
-        part: part.name().to_owned(),
-        metrics: judged.metrics,
-        users: judged.users,
-        fit_seconds,
-        settings: spec.settings.clone(),
-        error,
-    };
-    log(&figures, job);
-    Ok(Scored { spec, figures })
+    let mut scored = Scored::new(spec, part, judged, fit_seconds);
+    scored.figures.error = error;
+    log(&scored.figures, job);
+    Ok(scored)
 }
 
 fn log(figures: &CandidateFigures, job: &Job) {

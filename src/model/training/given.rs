@@ -17,7 +17,6 @@ use crate::model::evaluation::ranking::TestSet;
 use crate::model::evaluation::split;
 use crate::model::ids::ItemId;
 use crate::model::interactions::Interactions;
-use crate::model::manifest::CandidateFigures;
 use crate::model::recommender::{Fitted, Recipe, RecipeSpec};
 
 /// Factors from elsewhere, to become a version.
@@ -103,17 +102,9 @@ fn assess(given: &Given, holdout: &TestSet, job: &Job) -> Result<Scored, FitErro
     let model = model(given, judged, holdout.data.item_ids.clone())?;
     let figures = holdout.judge(&*model.recommender, job, &|share| job.progress(share))?;
     let spec = RecipeSpec { kind: given.recipe.kind().to_owned(), settings: given.recipe.settings() };
-    let figures = CandidateFigures {
-        model: spec.kind.clone(),
-        chosen: true,
-        part: Part::Holdout.name().to_owned(),
-        metrics: figures.metrics,
-        users: figures.users,
-        fit_seconds: 0.0,
-        settings: spec.settings.clone(),
-        error: None,
-    };
-    Ok(Scored { spec, figures })
+    let mut own = Scored::new(spec, Part::Holdout, figures, 0.0);
+    own.figures.chosen = true;
+    Ok(own)
 }
 
 fn model(given: &Given, factors: &GivenFactors, item_ids: Arc<Vec<ItemId>>) -> Result<Fitted, FitError> {
