@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Ouzel, PATIENCE, shop};
+use crate::harness::{Ouzel, PATIENCE, in_bucket, shop};
 use crate::kafka::{Kafka, record};
 
 /// The most that a replica may take from the announcement of a version to its first answer by it.
@@ -14,18 +14,8 @@ const SWAP: Duration = Duration::from_secs(1);
 
 /// Where versions go, as settings.
 fn artifacts(shared: &Path, kafka: &Kafka) -> Vec<(&'static str, String)> {
-    let test = |name: &str| std::env::var(format!("OUZEL_TEST_S3{name}"));
-    let Ok(endpoint) = test("") else {
-        assert!(std::env::var("CI").is_err(), "CI runs with a real S3 server: set OUZEL_TEST_S3");
-        return vec![("OUZEL__STORAGE__ARTIFACTS", shared.display().to_string())];
-    };
-    let place = format!("s3://{}/{}", test("_BUCKET").unwrap(), kafka.settings.kafka.events_topic);
-    vec![
-        ("OUZEL__STORAGE__ARTIFACTS", place),
-        ("OUZEL__STORAGE__S3_ENDPOINT", endpoint),
-        ("OUZEL__STORAGE__S3_ACCESS_KEY", test("_KEY").unwrap()),
-        ("OUZEL__STORAGE__S3_SECRET_KEY", test("_SECRET").unwrap()),
-    ]
+    let folder = || vec![("OUZEL__STORAGE__ARTIFACTS", shared.display().to_string())];
+    in_bucket(&kafka.settings.kafka.events_topic).map_or_else(folder, Vec::from)
 }
 
 struct Shop {

@@ -10,7 +10,7 @@ use ouzel::store::artifacts::Artifacts;
 use ouzel::store::log::verify;
 use serde_json::{Value, json};
 
-use crate::harness::{Ouzel, PATIENCE};
+use crate::harness::{Ouzel, PATIENCE, in_bucket};
 use crate::traces_of::{SMALL_SHOP, artifacts_with, events, files_with};
 
 /// An id that nothing else looks like.
@@ -18,20 +18,9 @@ const GONE: &str = "somebody-who-wants-to-be-forgotten";
 
 /// Where versions go: below the data folder, and, where `OUZEL_TEST_S3` names a server, in a bucket.
 fn places() -> Vec<Vec<(&'static str, String)>> {
-    let test = |name: &str| std::env::var(format!("OUZEL_TEST_S3{name}"));
-    let Ok(endpoint) = test("") else {
-        assert!(std::env::var("CI").is_err(), "CI runs with a real S3 server: set OUZEL_TEST_S3");
-        return vec![Vec::new()];
-    };
-    let bucket = test("_BUCKET").unwrap();
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
-    let s3 = vec![
-        ("OUZEL__STORAGE__ARTIFACTS", format!("s3://{bucket}/erasure-{since}")),
-        ("OUZEL__STORAGE__S3_ENDPOINT", endpoint),
-        ("OUZEL__STORAGE__S3_ACCESS_KEY", test("_KEY").unwrap()),
-        ("OUZEL__STORAGE__S3_SECRET_KEY", test("_SECRET").unwrap()),
-    ];
-    vec![Vec::new(), s3]
+    let bucket = in_bucket(&format!("erasure-{since}")).map(Vec::from);
+    std::iter::once(Vec::new()).chain(bucket).collect()
 }
 
 /// The settings as the service reads them.

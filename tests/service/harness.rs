@@ -186,6 +186,22 @@ pub fn command(data: &Path, settings: &[(&str, &str)]) -> Command {
     command
 }
 
+/// The settings that put versions into the real S3 server's bucket, below `prefix`: place, endpoint, key and secret. None
+/// where there is no server.
+pub fn in_bucket(prefix: &str) -> Option<[(&'static str, String); 4]> {
+    let test = |name: &str| std::env::var(format!("OUZEL_TEST_S3{name}"));
+    let Ok(endpoint) = test("") else {
+        assert!(std::env::var("CI").is_err(), "CI runs with a real S3 server: set OUZEL_TEST_S3");
+        return None;
+    };
+    Some([
+        ("OUZEL__STORAGE__ARTIFACTS", format!("s3://{}/{prefix}", test("_BUCKET").unwrap())),
+        ("OUZEL__STORAGE__S3_ENDPOINT", endpoint),
+        ("OUZEL__STORAGE__S3_ACCESS_KEY", test("_KEY").unwrap()),
+        ("OUZEL__STORAGE__S3_SECRET_KEY", test("_SECRET").unwrap()),
+    ])
+}
+
 async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
     let response = request.send().await.unwrap();
     (response.status().as_u16(), response.json().await.unwrap_or_default())

@@ -14,7 +14,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::authority::Authority;
-use crate::harness::{Ouzel, shop};
+use crate::harness::{Ouzel, in_bucket, shop};
 
 /// Credentials of an hour from the server behind `OUZEL_TEST_S3`: the XML of its answer.
 async fn assumed(endpoint: &str, key: String, secret: String) -> String {
@@ -77,13 +77,10 @@ async fn version(ouzel: &Ouzel, wanted: u64) {
 
 #[actix_web::test]
 async fn versions_go_to_a_bucket_by_web_identity() {
-    let test = |name: &str| std::env::var(format!("OUZEL_TEST_S3{name}"));
-    let Ok(endpoint) = test("") else {
-        assert!(std::env::var("CI").is_err(), "CI runs with a real S3 server: set OUZEL_TEST_S3");
-        return;
-    };
+    let prefix = format!("web-identity-{}", chrono::Utc::now().timestamp_micros());
+    let Some([artifacts, endpoint, key, secret]) = in_bucket(&prefix) else { return };
     ouzel::cli::choose_tls();
-    let given = assumed(&endpoint, test("_KEY").unwrap(), test("_SECRET").unwrap()).await;
+    let given = assumed(&endpoint.1, key.1, secret.1).await;
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::new("the cluster's");
     authority.issue_to(folder.path());
@@ -92,10 +89,9 @@ async fn versions_go_to_a_bucket_by_web_identity() {
     let (url, asked) = sts(given, folder.path());
     let token = folder.path().join("token");
     std::fs::write(&token, "the-first-token").unwrap();
-    let artifacts = format!("s3://{}/web-identity-{}", test("_BUCKET").unwrap(), chrono::Utc::now().timestamp_micros());
     let settings = [
-        ("OUZEL__STORAGE__ARTIFACTS", artifacts.as_str()),
-        ("OUZEL__STORAGE__S3_ENDPOINT", &endpoint),
+        (artifacts.0, artifacts.1.as_str()),
+        (endpoint.0, &endpoint.1),
         ("OUZEL__TRAINING__CANDIDATES", "popular"),
         ("AWS_ROLE_ARN", "arn:aws:iam::000000000000:role/ouzel"),
         ("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().unwrap()),
